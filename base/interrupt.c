@@ -1,0 +1,90 @@
+#include "base/interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { CLEANUPS_MAX = 32 };
+
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+} cleanups[CLEANUPS_MAX];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static sigset_t stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+void interrupt_init(void)
+{
+	sigset_t set = stop_signals();
+
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int interrupt_fd(void)
+{
+	sigset_t set = stop_signals();
+
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void *guard(void *arg)
+{
+	sigset_t set = stop_signals();
+	int sig = 0;
+
+	(void)arg;
+	if (sigwait(&set, &sig))
+		return NULL;
+	pthread_mutex_lock(&lock); /* and keep it: nobody registers or takes back any more */
+	for (int i = CLEANUPS_MAX - 1; i >= 0; i--)
+		if (cleanups[i].fn)
+			cleanups[i].fn(cleanups[i].arg);
+	_exit(128 + sig);
+}
+
+void interrupt_start_guard(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, guard, NULL))
+		abort();
+	pthread_detach(thread);
+}
+
+int interrupt_push(void (*fn)(void *arg), void *arg)
+{
+	int i;
+
+	pthread_mutex_lock(&lock);
+	/* Newest highest, so that they run in reverse order of registration. */
+	for (i = CLEANUPS_MAX; i > 0 && !cleanups[i - 1].fn; i--)
+		;
+	if (i == CLEANUPS_MAX)
+		abort();
+	cleanups[i].fn = fn;
+	cleanups[i].arg = arg;
+	pthread_mutex_unlock(&lock);
+	return i;
+}
+
+void interrupt_pop(int handle)
+{
+	if (handle < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	cleanups[handle].fn = NULL;
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,199 @@
+#include "base/proc.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/fs.h"
+
+enum { FDS_MAX = 32, FD_PARKED = 1000 };
+
+/*
+ * Runs in the child after fork: async-signal-safe calls only. Descriptors are first parked high, so that none
+ * is overwritten before it was placed; close_range(2) then takes away everything that was not asked for.
+ */
+static void place_fds(const struct proc_opts *o, int report)
+{
+	int top = 2;
+
+	for (size_t i = 0; i < o->n_fds; i++)
+		if (dup3(o->fds[i].ours, FD_PARKED + (int)i, O_CLOEXEC) < 0)
+			return;
+	for (int fd = 0; fd < 3; fd++) {
+		int null = open("/dev/null", fd ? O_WRONLY : O_RDONLY);
+
+		if (null < 0)
+			return;
+		if (null != fd) {
+			dup2(null, fd);
+			close(null);
+		}
+	}
+	for (size_t i = 0; i < o->n_fds; i++) {
+		if (dup2(FD_PARKED + (int)i, o->fds[i].theirs) < 0)
+			return;
+		if (o->fds[i].theirs > top)
+			top = o->fds[i].theirs;
+	}
+	syscall(SYS_close_range, (unsigned)top + 1, (unsigned)report - 1, 0);
+	syscall(SYS_close_range, (unsigned)report + 1, ~0U, 0);
+}
+
+static void child(const struct proc_opts *o, const char *program, pid_t parent, int report)
+{
+	sigset_t none;
+	int failed;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+	place_fds(o, report);
+	if (!o->cwd || chdir(o->cwd) == 0)
+		execve(program, o->argv, o->env ? o->env : environ);
+	failed = errno;
+	(void)!write(report, &failed, sizeof(failed));
+	_exit(127);
+}
+
+char *proc_find(const char *name)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+	if (!path)
+		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	for (;;) {
+		size_t n = strcspn(path, ":");
+		autofree char *full = xasprintf("%.*s/%s", (int)n, path, name);
+
+		if (n && access(full, X_OK) == 0)
+			return take(full);
+		if (!path[n])
+			return NULL;
+		path += n + 1;
+	}
+}
+
+int proc_spawn(const struct proc_opts *o, pid_t *ret_pid, struct err **e)
+{
+	autofree char *program = proc_find(o->argv[0]);
+	autoclose int report_out = -1;
+	autoclose int report_in = -1;
+	pid_t parent = getpid(), pid;
+	int pair[2], failed;
+
+	if (o->n_fds > FDS_MAX)
+		return err_set(e, ERR_BUG, "%zu descriptors for %s", o->n_fds, o->argv[0]);
+	if (!program)
+		return err_set(e, ERR_NOTFOUND, "no program '%s' in PATH", o->argv[0]);
+	if (pipe2(pair, O_CLOEXEC))
+		return err_sys(e, "starting %s", program);
+	report_out = pair[0];
+	/* Above every descriptor that place_fds() puts somewhere. */
+	report_in = fcntl(pair[1], F_DUPFD_CLOEXEC, FD_PARKED + FDS_MAX);
+	close(pair[1]);
+	if (report_in < 0)
+		return err_sys(e, "starting %s", program);
+	pid = fork();
+	if (pid < 0)
+		return err_sys(e, "starting %s", program);
+	if (pid == 0)
+		child(o, program, parent, report_in);
+	close(take_fd(report_in));
+	if (fs_read_full(report_out, &failed, sizeof(failed)) == 1) {
+		waitpid(pid, NULL, 0);
+		errno = failed;
+		return err_sys(e, "starting %s", program);
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+int proc_wait(pid_t pid, int *ret_status, struct err **e)
+{
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "waiting for process %d", (int)pid);
+	return 0;
+}
+
+void proc_kill(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+enum { STDERR_KEPT = 4096 };
+
+/* Reads both pipes until both end; keeps max_bytes of stdout and the first STDERR_KEPT bytes of stderr. */
+static int drain(int out, int err_fd, size_t max_bytes, struct str *ret_out, struct str *ret_err)
+{
+	struct pollfd p[2] = { { .fd = out, .events = POLLIN }, { .fd = err_fd, .events = POLLIN } };
+	char buf[4096];
+
+	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return -1;
+		for (int i = 0; i < 2; i++) {
+			struct str *to = i ? ret_err : ret_out;
+			size_t limit = i ? STDERR_KEPT : max_bytes;
+			ssize_t n;
+
+			if (p[i].fd < 0 || !p[i].revents)
+				continue;
+			n = read(p[i].fd, buf, sizeof(buf));
+			if (n <= 0)
+				p[i].fd = -1;
+			else if (to->len < limit)
+				str_addn(to, buf, (size_t)n < limit - to->len ? (size_t)n : limit - to->len);
+		}
+	}
+	return 0;
+}
+
+int proc_run(char *const *argv, size_t max_bytes, struct str *ret_out, struct err **e)
+{
+	int out[2], errs[2], status;
+	autostr err_text = STR_INIT;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC))
+		return err_sys(e, "running %s", argv[0]);
+	if (pipe2(errs, O_CLOEXEC)) {
+		close(out[0]);
+		close(out[1]);
+		return err_sys(e, "running %s", argv[0]);
+	}
+	autoclose int out_r = out[0], err_r = errs[0];
+	autoclose int out_w = out[1], err_w = errs[1];
+	struct proc_fd fds[] = { { out_w, 1 }, { err_w, 2 } };
+
+	if (proc_spawn(&(struct proc_opts){ .argv = argv, .fds = fds, .n_fds = 2 }, &pid, e))
+		return -1;
+	close(take_fd(out_w));
+	close(take_fd(err_w));
+	if (drain(out_r, err_r, max_bytes, ret_out, &err_text)) {
+		proc_kill(pid);
+		return err_sys(e, "reading from %s", argv[0]);
+	}
+	if (proc_wait(pid, &status, e))
+		return -1;
+	if (status) {
+		while (err_text.len && err_text.at[err_text.len - 1] == '\n')
+			err_text.at[--err_text.len] = '\0';
+		return err_set(e, ERR_SYS, "%s failed: %s", argv[0], err_text.len ? err_text.at : "without a word");
+	}
+	return 0;
+}

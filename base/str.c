@@ -1,0 +1,280 @@
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+char str_empty_[1];
+
+static void grow(struct str *s, size_t extra)
+{
+	size_t want = s->len + extra + 1;
+
+	if (want <= s->cap)
+		return;
+	if (want < s->cap * 2)
+		want = s->cap * 2;
+	if (want < 64)
+		want = 64;
+	s->at = xrealloc(s->cap ? s->at : NULL, want);
+	s->cap = want;
+}
+
+void str_release(struct str *s)
+{
+	if (s->cap)
+		free(s->at);
+	*s = (struct str)STR_INIT;
+}
+
+void str_clear(struct str *s)
+{
+	s->len = 0;
+	if (s->cap)
+		s->at[0] = '\0';
+}
+
+void str_addn(struct str *s, const void *bytes, size_t n)
+{
+	if (!n)
+		return;
+	grow(s, n);
+	memcpy(s->at + s->len, bytes, n);
+	s->len += n;
+	s->at[s->len] = '\0';
+}
+
+void str_add(struct str *s, const char *text)
+{
+	str_addn(s, text, strlen(text));
+}
+
+void str_addc(struct str *s, char c)
+{
+	str_addn(s, &c, 1);
+}
+
+void str_addv(struct str *s, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0)
+		abort();
+	grow(s, (size_t)n);
+	vsnprintf(s->at + s->len, (size_t)n + 1, fmt, ap);
+	s->len += (size_t)n;
+}
+
+void str_addf(struct str *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_addv(s, fmt, ap);
+	va_end(ap);
+}
+
+char *str_take(struct str *s)
+{
+	char *at = s->cap ? s->at : xstrdup("");
+
+	*s = (struct str)STR_INIT;
+	return at;
+}
+
+void strv_release(struct strv *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		free(v->at[i]);
+	free(v->at);
+	*v = (struct strv)STRV_INIT;
+}
+
+void strv_push_take(struct strv *v, char *s)
+{
+	if (v->n + 2 > v->cap) {
+		v->cap = v->cap ? v->cap * 2 : 8;
+		v->at = xrealloc(v->at, v->cap * sizeof(*v->at));
+	}
+	v->at[v->n++] = s;
+	v->at[v->n] = NULL;
+}
+
+void strv_push(struct strv *v, const char *s)
+{
+	strv_push_take(v, xstrdup(s));
+}
+
+void strv_pushf(struct strv *v, const char *fmt, ...)
+{
+	struct str s = STR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_addv(&s, fmt, ap);
+	va_end(ap);
+	strv_push_take(v, str_take(&s));
+}
+
+void strv_copy(struct strv *to, const struct strv *from)
+{
+	strv_release(to);
+	for (size_t i = 0; i < from->n; i++)
+		strv_push(to, from->at[i]);
+}
+
+static char *env_entry(const struct strv *v, const char *key, size_t *ret_index)
+{
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (strncmp(v->at[i], key, len) == 0 && v->at[i][len] == '=') {
+			*ret_index = i;
+			return v->at[i] + len + 1;
+		}
+	}
+	return NULL;
+}
+
+void strv_env_set(struct strv *v, const char *key, const char *value)
+{
+	char *entry = xasprintf("%s=%s", key, value);
+	size_t i;
+
+	if (env_entry(v, key, &i)) {
+		free(v->at[i]);
+		v->at[i] = entry;
+	} else {
+		strv_push_take(v, entry);
+	}
+}
+
+const char *strv_env_get(const struct strv *v, const char *key)
+{
+	size_t i;
+
+	return env_entry(v, key, &i);
+}
+
+bool str_starts(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool str_ends(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && streq(s + n - m, suffix);
+}
+
+enum { WORD_MAX = 64 }; /* longer words are nobody's typing mistake */
+
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1], n = strlen(a), m = strlen(b);
+
+	if (n > WORD_MAX || m > WORD_MAX)
+		return WORD_MAX;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+			size_t best = diagonal + !same;
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+const char *str_nearest(const char *word, const char *const *candidates, size_t n)
+{
+	const char *best = NULL;
+	size_t least = 3;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t d = distance(word, candidates[i]);
+
+		if (d == 0)
+			return NULL;
+		if (d < least) {
+			least = d;
+			best = candidates[i];
+		}
+	}
+	return best;
+}
+
+int str_parse_bytes(const char *s, unsigned long long *ret_bytes)
+{
+	static const char units[] = "bkmgt";
+	unsigned long long n;
+	char *end;
+	const char *unit;
+
+	if (!isdigit((unsigned char)*s))
+		return -1;
+	errno = 0;
+	n = strtoull(s, &end, 10);
+	if (errno)
+		return -1;
+	if (*end) {
+		unit = strchr(units, tolower((unsigned char)*end));
+		if (!unit)
+			return -1;
+		end++;
+		if (unit != units && (strcasecmp(end, "b") == 0 || strcasecmp(end, "ib") == 0))
+			end += strlen(end);
+		for (; unit > units; unit--) {
+			if (n > (~0ULL >> 10))
+				return -1;
+			n <<= 10;
+		}
+	}
+	if (*end)
+		return -1;
+	*ret_bytes = n;
+	return 0;
+}
+
+char *str_human_bytes(unsigned long long bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double v = (double)bytes;
+	size_t u = 0;
+
+	while (v >= 1024 && u < 4) {
+		v /= 1024;
+		u++;
+	}
+	return xasprintf(u && v < 10 ? "%.1f %s" : "%.0f %s", v, units[u]);
+}
+
+void str_add_visible(struct str *s, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+			str_addf(s, "\\x%02x", c);
+		else
+			str_addc(s, (char)c);
+	}
+}
