@@ -1,8 +1,9 @@
 /*
  * auto.h - give things back at the end of the scope (GCC and clang `cleanup` attribute).
  *
- * Every owner is declared with its empty value (NULL, -1) and is released in reverse order of declaration.
- * take() and take_fd() give a thing away: they return it and leave the empty value behind.
+ * Every owner is declared with its empty value (NULL, -1) and is released in reverse order of
+ * declaration. take() and take_fd() give a thing away: they return it and leave the empty value
+ * behind.
  */
 #ifndef BASE_AUTO_H
 #define BASE_AUTO_H

@@ -7,7 +7,8 @@
 
 #include "base/str.h"
 
-static struct err *new_link(enum err_code code, int sys, const char *file, int line, const char *fmt, va_list ap)
+static struct err *new_link(enum err_code code, int sys, const char *file, int line,
+			    const char *fmt, va_list ap)
 {
 	struct err *link = xcalloc(1, sizeof(*link));
 	struct str msg = STR_INIT;
@@ -21,7 +22,8 @@ static struct err *new_link(enum err_code code, int sys, const char *file, int l
 	return link;
 }
 
-int err_set_(struct err **e, enum err_code code, int sys, const char *file, int line, const char *fmt, ...)
+int err_set_(struct err **e, enum err_code code, int sys, const char *file, int line,
+	     const char *fmt, ...)
 {
 	va_list ap;
 
@@ -79,10 +81,12 @@ static const struct {
 	const char *name;
 	int exit_status;
 } codes[] = {
-	[ERR_SYS] = { "system", 1 },  [ERR_USAGE] = { "usage", 2 }, [ERR_NOTFOUND] = { "notfound", 3 },
-	[ERR_AUTH] = { "auth", 4 },   [ERR_NET] = { "net", 5 },     [ERR_CORRUPT] = { "corrupt", 6 },
-	[ERR_LIMIT] = { "limit", 6 }, [ERR_STEP] = { "step", 7 },   [ERR_TIMEOUT] = { "timeout", 8 },
-	[ERR_VM] = { "vm", 9 },       [ERR_BUG] = { "bug", 70 },
+	[ERR_SYS] = { "system", 1 },        [ERR_USAGE] = { "usage", 2 },
+	[ERR_NOTFOUND] = { "notfound", 3 }, [ERR_AUTH] = { "auth", 4 },
+	[ERR_NET] = { "net", 5 },           [ERR_CORRUPT] = { "corrupt", 6 },
+	[ERR_LIMIT] = { "limit", 6 },       [ERR_STEP] = { "step", 7 },
+	[ERR_TIMEOUT] = { "timeout", 8 },   [ERR_VM] = { "vm", 9 },
+	[ERR_BUG] = { "bug", 70 },
 };
 
 int err_exit_status(enum err_code code)

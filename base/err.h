@@ -1,10 +1,11 @@
 /*
  * err.h - one error value: carried up a call chain, printed once at the top.
  *
- * Shape:  a chain; the outermost link says what the user asked for, the innermost what went wrong.
- * Rule:   every function that can fail returns -1 then, else 0 (an iterator: 1 per entry), and takes `struct err **e`
- *         last. *e is NULL going in and untouched on success; setting it twice is a bug and aborts.
- * Text:   `msg` is a phrase: no full stop, no newline. A wrap says what the caller was doing in the user's words.
+ * Shape:  a chain; the outermost link says what the user asked for, the innermost what went
+ * wrong. Rule:   every function that can fail returns -1 then, else 0 (an iterator: 1 per
+ * entry), and takes `struct err **e` last. *e is NULL going in and untouched on success;
+ * setting it twice is a bug and aborts. Text:   `msg` is a phrase: no full stop, no newline. A
+ * wrap says what the caller was doing in the user's words.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -39,10 +40,12 @@ struct err {
 #define err_sys(e, ...) err_sys_(e, __FILE__, __LINE__, __VA_ARGS__) /* ERR_SYS with errno */
 #define err_wrap(e, ...) err_wrap_(e, __FILE__, __LINE__, __VA_ARGS__)
 
-int err_set_(struct err **e, enum err_code code, int sys, const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 6, 7)));
-int err_sys_(struct err **e, const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-int err_wrap_(struct err **e, const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int err_set_(struct err **e, enum err_code code, int sys, const char *file, int line,
+	     const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+int err_sys_(struct err **e, const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+int err_wrap_(struct err **e, const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 void err_free(struct err *e);
 DEFINE_AUTO(err)
@@ -50,7 +53,8 @@ DEFINE_AUTO(err)
 /* Ignores an error on purpose: frees *e and sets it to NULL. */
 void err_drop(struct err **e);
 
-/* The process exit status of a code (the table above), and its name for --json ("usage", "notfound", ...). */
+/* The process exit status of a code (the table above), and its name for --json ("usage",
+ * "notfound", ...). */
 int err_exit_status(enum err_code code);
 const char *err_code_name(enum err_code code);
 

@@ -45,7 +45,8 @@ static int remove_at(int dir, const char *name)
 		return -1;
 	}
 	while ((d = readdir(stream))) {
-		if (!streq(d->d_name, ".") && !streq(d->d_name, "..") && remove_at(fd, d->d_name))
+		if (!streq(d->d_name, ".") && !streq(d->d_name, "..") &&
+		    remove_at(fd, d->d_name))
 			failed = errno;
 	}
 	closedir(stream);
@@ -86,7 +87,8 @@ int fs_read_fd(int fd, const char *what, size_t max_bytes, struct str *ret, stru
 			return 0;
 		total += (size_t)n;
 		if (total > max_bytes)
-			return err_set(e, ERR_LIMIT, "%s is larger than %zu bytes", what, max_bytes);
+			return err_set(e, ERR_LIMIT, "%s is larger than %zu bytes", what,
+				       max_bytes);
 		str_addn(ret, buf, (size_t)n);
 	}
 }
@@ -96,7 +98,8 @@ int fs_read_file(const char *path, size_t max_bytes, struct str *ret, struct err
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set_(e, ERR_NOTFOUND, ENOENT, __FILE__, __LINE__, "opening %s", path);
+		return err_set_(e, ERR_NOTFOUND, ENOENT, __FILE__, __LINE__, "opening %s",
+				path);
 	if (fd < 0)
 		return err_sys(e, "opening %s", path);
 	return fs_read_fd(fd, path, max_bytes, ret, e);
@@ -176,7 +179,8 @@ int fs_write_atomic(const char *path, const void *bytes, size_t n, mode_t mode, 
 
 	if (fd < 0)
 		return err_sys(e, "creating a temporary file for %s", path);
-	if (fchmod(fd, mode) || fs_write_full(fd, bytes, n) || fsync(fd) || rename(tmp, path) || sync_parent(path)) {
+	if (fchmod(fd, mode) || fs_write_full(fd, bytes, n) || fsync(fd) || rename(tmp, path) ||
+	    sync_parent(path)) {
 		err_sys(e, "writing %s", path);
 		unlink(tmp);
 		return -1;

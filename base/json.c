@@ -4,8 +4,9 @@
 #include <string.h>
 
 /*
- * A struct json is a json_t behind our own name. Getters borrow, so one cast each way is all there is to it;
- * what a getter's error calls a value is its key, and the caller's wrap says which document it came from.
+ * A struct json is a json_t behind our own name. Getters borrow, so one cast each way is all
+ * there is to it; what a getter's error calls a value is its key, and the caller's wrap says
+ * which document it came from.
  */
 static json_t *in(const struct json *j)
 {
@@ -15,7 +16,8 @@ static json_t *in(const struct json *j)
 static struct json *out(json_t *j)
 {
 	if (!j)
-		abort(); /* jansson gives NULL only without memory or on arguments that we checked */
+		abort(); /* jansson gives NULL only without memory or on arguments that we
+			    checked */
 	return (struct json *)j;
 }
 
@@ -45,10 +47,12 @@ int json_parse(const char *bytes, size_t n, const char *what, struct json **ret,
 	json_t *j = json_loadb(bytes, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 
 	if (!j)
-		return err_set(e, ERR_CORRUPT, "%s is not valid JSON: line %d: %s", what, je.line, je.text);
+		return err_set(e, ERR_CORRUPT, "%s is not valid JSON: line %d: %s", what,
+			       je.line, je.text);
 	if (check_depth(j, 0)) {
 		json_decref(j);
-		return err_set(e, ERR_LIMIT, "%s is nested deeper than %d levels", what, DEPTH_MAX);
+		return err_set(e, ERR_LIMIT, "%s is nested deeper than %d levels", what,
+			       DEPTH_MAX);
 	}
 	*ret = out(j);
 	return 0;
@@ -79,13 +83,16 @@ static bool has_type(const json_t *j, enum want want)
 }
 
 /* 1 with *ret, 0 when absent or null, -1 on a wrong type. */
-static int find(const struct json *o, const char *key, enum want want, const json_t **ret, struct err **e)
+static int find(const struct json *o, const char *key, enum want want, const json_t **ret,
+		struct err **e)
 {
-	static const char *const names[] = { "a string", "an integer", "a boolean", "an object", "an array" };
+	static const char *const names[] = { "a string", "an integer", "a boolean", "an object",
+					     "an array" };
 	const json_t *j;
 
 	if (!json_is_object(in(o)))
-		return err_set(e, ERR_CORRUPT, "the value that should hold '%s' is no object", key);
+		return err_set(e, ERR_CORRUPT, "the value that should hold '%s' is no object",
+			       key);
 	j = json_object_get(in(o), key);
 	if (!j || json_is_null(j))
 		return 0;
@@ -158,7 +165,8 @@ int json_opt_map(const struct json *o, const char *key, struct strv *ret, struct
 		const char *s = json_string_value(json_object_iter_value(it));
 
 		if (!s)
-			return err_set(e, ERR_CORRUPT, "'%s.%s' is not a string", key, json_object_iter_key(it));
+			return err_set(e, ERR_CORRUPT, "'%s.%s' is not a string", key,
+				       json_object_iter_key(it));
 		strv_pushf(ret, "%s=%s", json_object_iter_key(it), s);
 	}
 	return 0;
@@ -189,7 +197,8 @@ bool json_holds_array(const struct json *j)
 	return json_is_array(in(j));
 }
 
-bool json_member(const struct json *object, size_t i, const char **ret_key, const struct json **ret_value)
+bool json_member(const struct json *object, size_t i, const char **ret_key,
+		 const struct json **ret_value)
 {
 	void *it = json_object_iter(in(object));
 
@@ -217,15 +226,18 @@ struct json *json_null_new(void)
 	return out(json_null());
 }
 
-/* Length of the UTF-8 sequence at p, 0 if it is not well-formed (RFC 3629: no surrogates, nothing overlong). */
+/* Length of the UTF-8 sequence at p, 0 if it is not well-formed (RFC 3629: no surrogates,
+ * nothing overlong). */
 static size_t utf8_length(const unsigned char *p, size_t n)
 {
 	static const struct {
 		unsigned char low, high, second_low, second_high, length;
 	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -233,7 +245,8 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 
 		if (p[0] < forms[i].low || p[0] > forms[i].high)
 			continue;
-		if (length > n || (length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high)))
+		if (length > n ||
+		    (length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high)))
 			return 0;
 		for (size_t k = 2; k < length; k++)
 			if ((p[k] & 0xc0) != 0x80)

@@ -26,5 +26,6 @@ void log_debug_(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "kiln[%lld.%03ld] %s:%d: %s\n", (long long)ts.tv_sec, ts.tv_nsec / 1000000, file, line, text);
+	fprintf(stderr, "kiln[%lld.%03ld] %s:%d: %s\n", (long long)ts.tv_sec,
+		ts.tv_nsec / 1000000, file, line, text);
 }

@@ -1,6 +1,6 @@
 /*
- * log.h - debugging notes on stderr. Modules never print anything else: errors go up as struct err,
- * progress goes through the caller's callbacks.
+ * log.h - debugging notes on stderr. Modules never print anything else: errors go up as struct
+ * err, progress goes through the caller's callbacks.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -17,6 +17,7 @@ bool log_is_debug(void);
 			log_debug_(__FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 
-void log_debug_(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void log_debug_(const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

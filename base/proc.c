@@ -13,8 +13,9 @@
 enum { FDS_MAX = 32, FD_PARKED = 1000 };
 
 /*
- * Runs in the child after fork: async-signal-safe calls only. Descriptors are first parked high, so that none
- * is overwritten before it was placed; close_range(2) then takes away everything that was not asked for.
+ * Runs in the child after fork: async-signal-safe calls only. Descriptors are first parked
+ * high, so that none is overwritten before it was placed; close_range(2) then takes away
+ * everything that was not asked for.
  */
 static void place_fds(const struct proc_opts *o, int report)
 {
@@ -137,10 +138,13 @@ void proc_kill(pid_t pid)
 
 enum { STDERR_KEPT = 4096 };
 
-/* Reads both pipes until both end; keeps max_bytes of stdout and the first STDERR_KEPT bytes of stderr. */
-static int drain(int out, int err_fd, size_t max_bytes, struct str *ret_out, struct str *ret_err)
+/* Reads both pipes until both end; keeps max_bytes of stdout and the first STDERR_KEPT bytes of
+ * stderr. */
+static int drain(int out, int err_fd, size_t max_bytes, struct str *ret_out,
+		 struct str *ret_err)
 {
-	struct pollfd p[2] = { { .fd = out, .events = POLLIN }, { .fd = err_fd, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = out, .events = POLLIN },
+			       { .fd = err_fd, .events = POLLIN } };
 	char buf[4096];
 
 	while (p[0].fd >= 0 || p[1].fd >= 0) {
@@ -157,7 +161,9 @@ static int drain(int out, int err_fd, size_t max_bytes, struct str *ret_out, str
 			if (n <= 0)
 				p[i].fd = -1;
 			else if (to->len < limit)
-				str_addn(to, buf, (size_t)n < limit - to->len ? (size_t)n : limit - to->len);
+				str_addn(to, buf,
+					 (size_t)n < limit - to->len ? (size_t)n
+								     : limit - to->len);
 		}
 	}
 	return 0;
@@ -193,7 +199,8 @@ int proc_run(char *const *argv, size_t max_bytes, struct str *ret_out, struct er
 	if (status) {
 		while (err_text.len && err_text.at[err_text.len - 1] == '\n')
 			err_text.at[--err_text.len] = '\0';
-		return err_set(e, ERR_SYS, "%s failed: %s", argv[0], err_text.len ? err_text.at : "without a word");
+		return err_set(e, ERR_SYS, "%s failed: %s", argv[0],
+			       err_text.len ? err_text.at : "without a word");
 	}
 	return 0;
 }

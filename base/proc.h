@@ -1,7 +1,7 @@
 /*
- * proc.h - child processes. A child dies with us (PR_SET_PDEATHSIG), inherits only the descriptors it is given,
- * starts with an empty signal mask and default handlers. Spawn from the main thread: the kernel ties the death
- * signal to the thread that forked (prctl(2)).
+ * proc.h - child processes. A child dies with us (PR_SET_PDEATHSIG), inherits only the
+ * descriptors it is given, starts with an empty signal mask and default handlers. Spawn from
+ * the main thread: the kernel ties the death signal to the thread that forked (prctl(2)).
  */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
@@ -25,13 +25,15 @@ struct proc_opts {
 	size_t n_fds;
 };
 
-/* Starts it. ERR_NOTFOUND if there is no such program; any other failure up to and including exec is ERR_SYS. */
+/* Starts it. ERR_NOTFOUND if there is no such program; any other failure up to and including
+ * exec is ERR_SYS. */
 int proc_spawn(const struct proc_opts *o, pid_t *ret_pid, struct err **e);
 /* Waits for its end; *ret_status as in waitpid(2). */
 int proc_wait(pid_t pid, int *ret_status, struct err **e);
 /* SIGKILL and reap; pid <= 0 is fine. */
 void proc_kill(pid_t pid);
-/* Runs to the end; stdout goes to *ret_out (at most max_bytes), stderr into the error if the status isn't 0. */
+/* Runs to the end; stdout goes to *ret_out (at most max_bytes), stderr into the error if the
+ * status isn't 0. */
 int proc_run(char *const *argv, size_t max_bytes, struct str *ret_out, struct err **e);
 /* The absolute path of a program in PATH, or NULL. The caller frees. */
 char *proc_find(const char *name);

@@ -8,7 +8,8 @@ struct sha256 {
 	EVP_MD_CTX *ctx;
 };
 
-/* libcrypto fails here only without memory or without SHA-256 built in; neither can be met at run time. */
+/* libcrypto fails here only without memory or without SHA-256 built in; neither can be met at
+ * run time. */
 static void must(int ok)
 {
 	if (ok != 1)

@@ -19,7 +19,8 @@ struct sha256 *sha256_new(void);
 void sha256_free(struct sha256 *h);
 DEFINE_AUTO(sha256)
 void sha256_add(struct sha256 *h, const void *bytes, size_t n);
-/* Adds length and bytes, so that ("ab","c") and ("a","bc") differ: for cache keys. NULL counts as its own value. */
+/* Adds length and bytes, so that ("ab","c") and ("a","bc") differ: for cache keys. NULL counts
+ * as its own value. */
 void sha256_add_field(struct sha256 *h, const char *text);
 void sha256_add_u64(struct sha256 *h, uint64_t n); /* little-endian */
 /* Ends the stream; h can only be freed afterwards. */

@@ -1,8 +1,9 @@
 /*
  * str.h - growing byte string (always NUL-terminated) and growing argv-shaped list of strings.
  *
- * struct str:  `at` is never NULL: STR_INIT points it at a shared empty string. It may hold NUL bytes; `len` counts.
- * struct strv: `at` is NULL-terminated once something was pushed; `at` may be NULL while n is 0. It owns its strings.
+ * struct str:  `at` is never NULL: STR_INIT points it at a shared empty string. It may hold NUL
+ * bytes; `len` counts. struct strv: `at` is NULL-terminated once something was pushed; `at` may
+ * be NULL while n is 0. It owns its strings.
  */
 #ifndef BASE_STR_H
 #define BASE_STR_H
@@ -51,7 +52,8 @@ void strv_pushf(struct strv *v, const char *fmt, ...) __attribute__((format(prin
 void strv_push_take(struct strv *v, char *s);             /* takes s */
 void strv_copy(struct strv *to, const struct strv *from); /* replaces what *to held */
 
-/* "KEY=value" lists, as in an environment. set replaces in place or appends; get gives the value or NULL (borrowed). */
+/* "KEY=value" lists, as in an environment. set replaces in place or appends; get gives the
+ * value or NULL (borrowed). */
 void strv_env_set(struct strv *v, const char *key, const char *value);
 const char *strv_env_get(const struct strv *v, const char *key);
 
@@ -62,14 +64,17 @@ static inline bool streq(const char *a, const char *b)
 	return __builtin_strcmp(a, b) == 0;
 }
 
-/* Candidate nearest to `word` by Levenshtein distance, at most 2 and not 0, without regard to case; else NULL. */
+/* Candidate nearest to `word` by Levenshtein distance, at most 2 and not 0, without regard to
+ * case; else NULL. */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
-/* A size like docker takes it: digits, then none or b k m g t (either case, "b" or "ib" may follow); binary units. */
+/* A size like docker takes it: digits, then none or b k m g t (either case, "b" or "ib" may
+ * follow); binary units. */
 int str_parse_bytes(const char *s, unsigned long long *ret_bytes);
 /* 1536 -> "1.5 KiB", for people. */
 char *str_human_bytes(unsigned long long bytes);
-/* Adds text with control bytes (but not LF and TAB) shown as \xNN: for anything from a guest or a server. */
+/* Adds text with control bytes (but not LF and TAB) shown as \xNN: for anything from a guest or
+ * a server. */
 void str_add_visible(struct str *s, const char *bytes, size_t n);
 
 #endif

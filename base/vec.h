@@ -1,7 +1,8 @@
 /*
  * vec.h - growing array over any struct { T *at; size_t n, cap; } that starts zeroed.
  *
- * Elements move when it grows: keep indexes, not pointers. vec_release() frees the array, not what elements own.
+ * Elements move when it grows: keep indexes, not pointers. vec_release() frees the array, not
+ * what elements own.
  */
 #ifndef BASE_VEC_H
 #define BASE_VEC_H

@@ -1,0 +1,146 @@
+/*
+ * agentlink.h - the host's end of the conversation with the guest agent (rootfs/agent/proto.h
+ * draws it).
+ *
+ * One caller at a time; everything is driven from agent_pump() and the calls that wait. Nothing
+ * the guest sends is believed: lengths are bounded before use, unknown or oversized frames end
+ * the link with ERR_VM. Waiting calls check on_idle (may be NULL) at least every 200 ms: -1
+ * from it ends the wait with its error (vm_check: the machine died).
+ */
+#ifndef BUILDER_AGENTLINK_H
+#define BUILDER_AGENTLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+struct agentlink;
+
+struct agentlink_opts {
+	int fd; /* borrowed: vm_agent_fd() */
+	int (*on_idle)(void *arg, struct err **e);
+	void *arg;
+};
+
+/* Waits for the agent's greeting (fresh boot). ERR_TIMEOUT after timeout_ms. */
+int agentlink_open(const struct agentlink_opts *o, int timeout_ms, struct agentlink **ret,
+		   struct err **e);
+/* The same for a machine that was restored: a nonce tells this conversation from what the
+ * snapshot had in flight. */
+int agentlink_reopen(const struct agentlink_opts *o, int timeout_ms, struct agentlink **ret,
+		     struct err **e);
+void agentlink_free(struct agentlink *l);
+DEFINE_AUTO(agentlink)
+
+/* Once after boot: mounts the root (vda), grows it to its disk, sets hostname and network up.
+ */
+struct agent_setup {
+	const char *hostname;
+	bool has_network;
+	bool is_build; /* steps follow: RUN gets private mounts, stubs are removed after each
+			  step */
+	const char *context_serial; /* disk that COPY reads, or NULL */
+};
+int agent_setup(struct agentlink *l, const struct agent_setup *s, uint64_t *ret_fs_bytes,
+		struct err **e);
+
+/* A command in the guest. */
+struct agent_exec {
+	const struct strv
+		*argv; /* argv[0] is looked up in the PATH of env, in the guest's root */
+	const struct strv *env;
+	const char *user; /* "", "name", "uid", "name:group", "uid:gid": looked up in the
+			     guest's passwd and group */
+	const char *cwd;  /* made if absent, as docker does; "" is "/" */
+	bool has_stdin;   /* else /dev/null */
+	bool has_tty;
+	unsigned short rows, cols;
+	bool is_service; /* start command: not waited for; output is kept in a ring in the guest
+			    and streamed too */
+	void (*on_output)(void *arg, int stream, const char *bytes,
+			  size_t n); /* stream 1 or 2 */
+	void *arg;
+};
+struct agent_exit {
+	bool has_ended;
+	int status;  /* exit status, if signal is 0 */
+	int signal;  /* what killed it, or 0 */
+	bool is_oom; /* the kernel's out-of-memory killer did */
+};
+/* Starts it. ERR_STEP: no such program, no such user, cwd is no directory ... with the agent's
+ * sentence. */
+int agent_start(struct agentlink *l, const struct agent_exec *x, uint32_t *ret_id,
+		struct err **e);
+/* Sends stdin bytes as far as the guest takes them (*ret_n may be 0: pump and try again); n 0
+ * closes stdin. */
+int agent_stdin(struct agentlink *l, uint32_t id, const char *bytes, size_t n, size_t *ret_n,
+		struct err **e);
+int agent_signal(struct agentlink *l, uint32_t id, int signo, struct err **e);
+int agent_resize(struct agentlink *l, uint32_t id, unsigned short rows, unsigned short cols,
+		 struct err **e);
+/* Handles what has arrived, waiting at most timeout_ms for something (0: doesn't wait). */
+int agent_pump(struct agentlink *l, int timeout_ms, struct err **e);
+int agentlink_fd(const struct agentlink *l); /* for a caller's own poll(2) */
+struct agent_exit agent_exit_of(struct agentlink *l, uint32_t id);
+/* agent_start, pump until it ended. timeout_ms < 0: none; else SIGKILL for it and ERR_TIMEOUT.
+ */
+int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
+	      struct agent_exit *ret, struct err **e);
+
+/* COPY and WORKDIR, done by the agent inside the guest's root (no symlink leads out of it). */
+struct agent_copy {
+	const struct strv *sources; /* paths on the context disk, wildcards already resolved, ""
+				       is its root */
+	const char *dest;           /* absolute; a trailing slash means directory */
+	const char *chown; /* "" or user[:group]: names from the guest's passwd and group */
+	int chmod;         /* -1: as they are */
+	bool has_many;     /* several sources or a wildcard were written: dest is a directory */
+};
+int agent_copy(struct agentlink *l, const struct agent_copy *c, struct err **e);
+int agent_mkdir(struct agentlink *l, const char *path, const char *user, struct err **e);
+
+/* Readiness, watched for by the agent itself. */
+enum agent_probe_kind {
+	AGENT_PROBE_PORT,
+	AGENT_PROBE_URL,
+	AGENT_PROBE_FILE,
+	AGENT_PROBE_PROCESS
+};
+struct agent_probe {
+	enum agent_probe_kind kind;
+	const char *what; /* "8000", "http://localhost:8000/health", "/run/ready", "nginx" */
+};
+/* 1 ready, 0 not yet with *ret_seen (the caller frees): what was seen instead ("listening:
+ * 22/tcp"). */
+int agent_probe(struct agentlink *l, const struct agent_probe *p, char **ret_seen,
+		struct err **e);
+/* "tcp 0.0.0.0:8000, tcp [::]:22" ..., for messages. */
+int agent_listening(struct agentlink *l, char **ret, struct err **e);
+
+/* sync, then FIFREEZE of the root. Between the two the host switches the overlay. */
+int agent_freeze(struct agentlink *l, struct err **e);
+int agent_thaw(struct agentlink *l, struct err **e);
+/* Before a memory snapshot: drops caches, flushes what is under way, and says nothing more
+ * until agentlink_reopen(). */
+int agent_quiesce(struct agentlink *l, struct err **e);
+
+/* After a restore, before anything else runs: clock, random pool, identity. */
+struct agent_identity {
+	int64_t now_sec;
+	uint32_t now_nsec;
+	uint8_t seed[64];
+	const char *hostname;
+	const char *machine_id; /* 32 hex digits */
+	const struct strv
+		*env; /* added to the environment of every later exec: KILN_SANDBOX_ID, ... */
+};
+int agent_identify(struct agentlink *l, const struct agent_identity *i, struct err **e);
+
+/* sync and power off; the machine ends by itself. */
+int agent_poweroff(struct agentlink *l, struct err **e);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * expand.h - $variables in Dockerfile words, as BuildKit's shell lexer expands them.
+ *
+ * env is "KEY=value"; later entries win. Results are owned by the caller.
+ * Errors are ERR_USAGE: 'failed to process "WORD": unsupported modifier (X) in substitution',
+ * ...
+ */
+#ifndef BUILDER_EXPAND_H
+#define BUILDER_EXPAND_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* One string: quotes removed, blanks kept. */
+int expand_word(const char *word, char escape, const struct strv *env, char **ret,
+		struct err **e);
+/* With word splitting (EXPOSE): adds none, one or several words to *ret. */
+int expand_words(const char *word, char escape, const struct strv *env, struct strv *ret,
+		 struct err **e);
+/* A heredoc body: quotes are ordinary characters, the escape is always '\'. */
+int expand_body(const char *text, size_t n, const struct strv *env, struct str *ret,
+		struct err **e);
+
+#endif

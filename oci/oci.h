@@ -1,0 +1,95 @@
+/*
+ * oci.h - an image reference becomes verified layer files and an image configuration.
+ *
+ * References: `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, `oci:DIR[:TAG]` (an
+ * OCI image layout). Shape:      oci_resolve() reads manifest and configuration only;
+ * oci_fetch() brings the layers. A build whose disk is cached never calls oci_fetch(). Blobs:
+ * are kept in blob_dir/<hex of sha256>, under their final name only after their digest matched,
+ * synced. Layers of a layout on disk are read in place: whoever reads them verifies
+ * (oci_layer.is_verified). Trust:      everything from a registry or a layout is hostile;
+ * limits are the OCI_MAX_ values. Spec:       OCI image-spec v1.1 (manifest.md, config.md,
+ * image-layout.md), distribution-spec v1.1.
+ */
+#ifndef OCI_OCI_H
+#define OCI_OCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+enum {
+	OCI_MAX_MANIFEST_BYTES = 4 << 20, /* distribution-spec: "at least 4 MiB" */
+	OCI_MAX_CONFIG_BYTES = 8 << 20,
+	OCI_MAX_LAYERS = 1000,
+	OCI_DIGEST_MAX = 80, /* "sha256:" + 64 digits + NUL, rounded up */
+};
+
+struct oci_opts {
+	const char *blob_dir; /* exists */
+	const char *platform; /* "linux/amd64"; NULL is that */
+	/* Called from the thread that calls us; total is -1 while unknown. May be NULL. */
+	void (*progress)(void *arg, const char *digest, int64_t done_bytes,
+			 int64_t total_bytes);
+	void *arg;
+};
+
+/* Image configuration as Docker means it; every list may be empty. */
+struct oci_config {
+	struct strv env; /* "KEY=value" */
+	char *user;      /* "" if unset; never NULL */
+	char *cwd;       /* WorkingDir, "" if unset */
+	struct strv entrypoint;
+	struct strv cmd;
+	struct strv shell;  /* empty: the default */
+	struct strv labels; /* "key=value" */
+	struct strv ports;  /* "80/tcp", sorted */
+	struct strv volumes;
+	struct strv onbuild;
+	char *stop_signal;        /* "" if unset */
+	struct json *healthcheck; /* as in the config, or NULL */
+};
+
+struct oci_layer {
+	char *path;                   /* where the bytes are; NULL before oci_fetch() */
+	char digest[OCI_DIGEST_MAX];  /* of the bytes as stored: "sha256:..." */
+	char diff_id[OCI_DIGEST_MAX]; /* of the uncompressed tar */
+	char *media_type;
+	int64_t size_bytes; /* as stored */
+	bool is_verified;   /* digest was checked when path was filled */
+};
+
+struct oci_image {
+	char *name; /* normalised: "docker.io/library/debian:12", "oci:/dir:tag" */
+	char digest[OCI_DIGEST_MAX];        /* of the platform's manifest */
+	char config_digest[OCI_DIGEST_MAX]; /* the image ID */
+	char *platform;                     /* "linux/amd64" */
+	struct oci_config config;
+	VEC(struct oci_layer) layers; /* lowest first */
+};
+
+/*
+ * ref may carry a digest: then manifest and config are taken from blob_dir when they are there,
+ * without network. ERR_USAGE (malformed), ERR_NOTFOUND, ERR_AUTH, ERR_NET, ERR_CORRUPT,
+ * ERR_LIMIT.
+ */
+int oci_resolve(const char *ref, const struct oci_opts *o, struct oci_image **ret,
+		struct err **e);
+/* Fills path of every layer; downloads what blob_dir doesn't have, each blob once, verified
+ * while streaming. */
+int oci_fetch(struct oci_image *image, const struct oci_opts *o, struct err **e);
+void oci_image_free(struct oci_image *image);
+DEFINE_AUTO(oci_image)
+
+/* The configuration as the "config" object of image-spec config.md, and back. The caller owns
+ * what is returned. */
+void oci_config_release(struct oci_config *c);
+void oci_config_copy(struct oci_config *to,
+		     const struct oci_config *from); /* *to is zeroed or valid */
+struct json *oci_config_to_json(const struct oci_config *c);
+int oci_config_from_json(const struct json *j, struct oci_config *ret, struct err **e);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * rootfs.h - trees of files become one ext4 image, written by libext2fs in one pass without
+ * mounting anything.
+ *
+ * rootfs_flatten(): image layers, lowest first -> one ext4 file (whiteouts applied: OCI
+ * image-spec v1.1, layer.md). rootfs_pack():    a list of host files -> one ext4 file (build
+ * contexts). Result:  raw ext4, 4 KiB blocks, journal, checksummed metadata, exact fit plus
+ * free_bytes, growable online (EXT4_IOC_RESIZE_FS). A pure function of the input: same input,
+ * same bytes, on any host. Trust:   layers are hostile; limits are in rootfs/limits.h. The out
+ * file exists only after success: it is written as out_path + ".XXXXXX", synced if asked,
+ * renamed; removed on failure.
+ */
+#ifndef ROOTFS_ROOTFS_H
+#define ROOTFS_ROOTFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct rootfs_layer {
+	const char *path;   /* a tar: plain, gzip or zstd, told apart by its first bytes */
+	const char *digest; /* "sha256:..." of the file, checked while reading; NULL: the caller
+			       has checked it */
+	const char *diff_id; /* "sha256:..." of the uncompressed tar, checked while reading;
+				NULL: unknown */
+};
+
+struct rootfs_stats {
+	uint64_t image_bytes; /* size of the file */
+	uint64_t used_bytes;  /* of it in use */
+	uint64_t n_inodes;
+};
+
+struct rootfs_flatten_opts {
+	const struct rootfs_layer *layers;
+	size_t n_layers; /* 0: an empty root (FROM scratch) */
+	const char *out_path;
+	uint64_t free_bytes; /* room left in the file system */
+	bool is_synced;      /* fsync before the rename */
+	/* Called now and then with bytes of layer files read so far. May be NULL. */
+	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
+	void *arg;
+};
+
+int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
+		   struct err **e);
+
+struct rootfs_file {
+	const char *name; /* in the image: relative, clean, parents listed before or made 0755
+			     root:root */
+	mode_t mode;      /* type and permissions; sockets become empty files */
+	uid_t uid;
+	gid_t gid;
+	int64_t mtime_sec;
+	uint32_t mtime_nsec;
+	uint64_t size_bytes; /* regular files */
+	dev_t rdev;
+	const char *link;  /* symlink target */
+	uint64_t dev, ino; /* files with the same non-zero pair are hard links of one inode */
+};
+
+struct rootfs_pack_opts {
+	const struct rootfs_file *files;
+	size_t n_files;
+	/*
+	 * Opens file i for reading (regular files only). The bytes must be size_bytes long,
+	 * else ERR_USAGE "changed while it was read".
+	 */
+	int (*open_file)(void *arg, size_t i, int *ret_fd, struct err **e);
+	void *arg;
+	const char *out_path;
+};
+
+int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, struct err **e);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * guest.h - what every guest boots: a kernel, and an initramfs made of the guest agent and the
+ * few modules it needs.
+ *
+ * A guest directory holds `vmlinuz`, and `modules/` with `order` (file names, one per line, in
+ * load order) beside the modules themselves; scripts/fetch-kernel makes it from Debian's cloud
+ * kernel package. Looked for in: --kernel's place, $KILN_GUEST_DIR, PREFIX/lib/kiln/guest, and
+ * `guest` beside the program. A kernel given as a bare file needs its virtio drivers built in,
+ * unless a `modules` directory lies beside it. The initramfs (cpio newc: Linux
+ * Documentation/driver-api/early-userspace/buffer-format.rst) holds /init = the agent,
+ * /modules/..., and the nodes the kernel needs before /dev is mounted. It is made once per
+ * agent and kernel, in cache_dir.
+ */
+#ifndef SNAPSHOT_GUEST_H
+#define SNAPSHOT_GUEST_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct guest {
+	char *kernel;  /* path */
+	char *initrd;  /* path */
+	char *id;      /* digest of both, for templates */
+	char *release; /* "6.1.0-35-cloud-amd64", or "unknown" */
+};
+
+/* kernel_path: NULL or --kernel. agent: the static program. ERR_NOTFOUND says how to get a
+ * kernel. */
+int guest_find(const char *kernel_path, const void *agent, size_t agent_bytes,
+	       const char *cache_dir, struct guest **ret, struct err **e);
+void guest_free(struct guest *g);
+DEFINE_AUTO(guest)
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * vm.h - a microVM that can be saved and resumed. One driver today: QEMU's `microvm` machine
+ * (vm_qemu.c); Firecracker is meant to be a second one behind the same functions.
+ *
+ * Disks:    the root disk is a chain: one raw ext4 (the base disk), then qcow2 overlays, oldest
+ * first, all opened read-only, and one writable overlay on top. Headers name no backing file:
+ * the chain is given here. Guests see it as the virtio-blk device with serial "root"; further
+ * read-only raw disks by their own serials. Memory:   RAM is the file ram_path, sparse.
+ * vm_boot() maps it shared (so that saving copies nothing); vm_restore() maps it private, so
+ * that clones share what they don't write and the file never changes. Agent:    one byte stream
+ * to the guest agent (virtio-serial port "kiln.agent.0"), a connected socket. Life:     the VMM
+ * dies with us, whatever kills us, and when vm_free() is called. Nothing listens on a named
+ * socket. Errors:   ERR_VM with the VMM's own words, ERR_TIMEOUT, ERR_NOTFOUND (no VMM, no
+ * kernel: says how to get it).
+ */
+#ifndef SNAPSHOT_VM_H
+#define SNAPSHOT_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum { VM_MAX_DISKS = 12, VM_MAX_CPUS = 64, VM_MIN_MEMORY_MIB = 64 };
+
+struct vm_disk {
+	const char *path;   /* raw, read-only */
+	const char *serial; /* up to 20 bytes: what the guest sees in /sys/block/vdX/serial */
+};
+
+struct vm_forward {
+	const char *host_addr; /* NULL: 127.0.0.1 */
+	uint16_t host_port;    /* 0: the driver picks a free one; see vm_forward_port() */
+	uint16_t guest_port;
+	bool is_udp;
+};
+
+struct vm_opts {
+	unsigned cpus;
+	unsigned memory_mib;
+	const char *accel; /* "kvm" or "tcg", as vm_accel_probe() answered or as the template
+			      says */
+	const char *kernel, *initrd; /* boot only */
+	const char *cmdline;         /* added to the driver's own; NULL: nothing */
+	const char *const *chain;    /* root disk, oldest first; [0] is raw, the others qcow2 */
+	size_t n_chain;
+	const char *overlay_path; /* made here: the writable top of the chain */
+	uint64_t disk_bytes;      /* virtual size of the root disk */
+	const struct vm_disk *disks;
+	size_t n_disks;
+	const char *ram_path;   /* boot: made here, must not exist. restore: read only */
+	const char *state_path; /* restore: the device state that vm_save() wrote */
+	const struct vm_forward *forwards;
+	size_t n_forwards;
+	bool has_no_network;
+};
+
+struct vm;
+
+/* Starts the machine; returns when the VMM runs it. The guest agent may not be up yet. */
+int vm_boot(const struct vm_opts *o, struct vm **ret, struct err **e);
+/* Resumes a saved machine; returns when it runs. Same cpus, memory, disks and accel as when it
+ * was saved. */
+int vm_restore(const struct vm_opts *o, struct vm **ret, struct err **e);
+void vm_free(struct vm *vm); /* SIGKILL; files stay */
+DEFINE_AUTO(vm)
+
+int vm_agent_fd(const struct vm *vm); /* owned by vm; blocking stream socket */
+pid_t vm_pid(const struct vm *vm);
+uint16_t vm_forward_port(const struct vm *vm, size_t i);
+
+/* The overlay on top becomes read-only and a new one, new_overlay_path, takes the writes. The
+ * guest is frozen by the caller. */
+int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **e);
+/* Pauses the machine and writes its device state; the RAM file is then complete and its zero
+ * pages are holes. It stays paused. */
+int vm_save(struct vm *vm, const char *state_path, struct err **e);
+/* If the VMM has ended or the guest has panicked or shut down: -1, with the last lines of its
+ * console in the error. Else 0. */
+int vm_check(struct vm *vm, struct err **e);
+/* The last bytes of the guest's console (at most 64 KiB), for messages. */
+void vm_console_tail(struct vm *vm, struct str *ret);
+
+/*
+ * Which accelerator works here: "kvm" only if a tiny guest ran under it within a second.
+ * cache_dir keeps the answer until the next host boot. *ret_why is a sentence for `kiln
+ * doctor`; the caller frees it.
+ */
+int vm_accel_probe(const char *cache_dir, const char **ret_accel, char **ret_why,
+		   struct err **e);
+/* "qemu 7.2.22 (Debian ...)": a snapshot resumes only under the same. The caller frees. Cached
+ * like the probe. */
+int vm_version(const char *cache_dir, char **ret_version, struct err **e);
+
+#endif
