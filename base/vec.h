@@ -26,7 +26,7 @@
 		(v)->at[(v)->n++] = (x);                                          \
 	} while (0)
 
-#define vec_each(it, v) for (__typeof__((v)->at) it = (v)->at; it < (v)->at + (v)->n; it++)
+#define vec_each(it, v) for (__typeof__(*(v)->at) *it = (v)->at; it < (v)->at + (v)->n; it++)
 
 #define vec_release(v)                 \
 	do {                           \

@@ -1,0 +1,316 @@
+/* plan_meta.c - instructions that change the image configuration and nothing in the file
+ * system. */
+#include <ctype.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "builder/expand.h"
+#include "builder/plan_internal.h"
+
+/* Exec form as it is; shell form is SHELL and one string (an empty one for a bare instruction).
+ */
+static void take_command(struct planner *p, const struct df_instruction *in, struct strv *to)
+{
+	strv_release(to);
+	if (in->is_json)
+		strv_copy(to, &in->args);
+	else
+		planner_shell(p, in->args.n ? in->args.at[0] : "", to);
+	p->plan->has_own_command = true;
+}
+
+int plan_cmd(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	(void)e;
+	take_command(p, in, &p->plan->config.cmd);
+	p->has_cmd = true;
+	return 0;
+}
+
+/* An inherited CMD belongs to the inherited ENTRYPOINT: it goes with it. */
+int plan_entrypoint(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	(void)e;
+	take_command(p, in, &p->plan->config.entrypoint);
+	if (!p->has_cmd)
+		strv_release(&p->plan->config.cmd);
+	return 0;
+}
+
+int plan_shell_words(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	(void)e;
+	strv_copy(&p->plan->config.shell, &in->args);
+	return 0;
+}
+
+static int parse_port(const char *s, const char *end, unsigned *ret)
+{
+	unsigned n = 0;
+
+	if (s == end || end - s > 5)
+		return -1;
+	for (; s < end; s++) {
+		if (!isdigit((unsigned char)*s))
+			return -1;
+		n = n * 10 + (unsigned)(*s - '0');
+	}
+	if (n > 65535)
+		return -1;
+	*ret = n;
+	return 0;
+}
+
+static void add_sorted(struct strv *v, const char *s)
+{
+	size_t i = v->n;
+
+	for (size_t k = 0; k < v->n; k++)
+		if (streq(v->at[k], s))
+			return;
+	strv_push(v, s);
+	for (; i > 0 && strcmp(v->at[i - 1], v->at[i]) > 0; i--) {
+		char *swapped = v->at[i];
+
+		v->at[i] = v->at[i - 1];
+		v->at[i - 1] = swapped;
+	}
+}
+
+/* [IP:][HOST:]PORT[-PORT][/PROTO]; what stands before the last colon has no meaning in an
+ * image. */
+static int expose_one(struct planner *p, const char *word, struct err **e)
+{
+	const char *slash = strrchr(word, '/');
+	const char *end = slash ? slash : word + strlen(word);
+	const char *colon = memrchr(word, ':', (size_t)(end - word));
+	const char *from = colon ? colon + 1 : word;
+	const char *dash = memchr(from, '-', (size_t)(end - from));
+	autofree char *proto = xstrdup(slash ? slash + 1 : "tcp");
+	unsigned first, last;
+
+	for (char *c = proto; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (!streq(proto, "tcp") && !streq(proto, "udp") && !streq(proto, "sctp"))
+		return err_set(e, ERR_USAGE, "invalid port: \"%s\": invalid proto: %s", word,
+			       proto);
+	if (parse_port(from, dash ? dash : end, &first) ||
+	    (dash && parse_port(dash + 1, end, &last)))
+		return err_set(e, ERR_USAGE, "invalid containerPort: %s", word);
+	if (!dash)
+		last = first;
+	if (last < first)
+		return err_set(e, ERR_USAGE, "invalid containerPort: %s", word);
+	for (; first <= last; first++) {
+		autofree char *port = xasprintf("%u/%s", first, proto);
+
+		add_sorted(&p->plan->config.ports, port);
+	}
+	return 0;
+}
+
+int plan_expose(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	autostrv words = STRV_INIT;
+
+	for (size_t i = 0; i < in->args.n; i++)
+		if (expand_words(in->args.at[i], p->df->escape, &p->env, &words, e))
+			return -1;
+	for (size_t i = 0; i < words.n; i++)
+		if (expose_one(p, words.at[i], e))
+			return -1;
+	return 0;
+}
+
+int plan_volume(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	for (size_t i = 0; i < in->args.n; i++) {
+		autofree char *path = NULL;
+
+		if (planner_expand(p, in->args.at[i], &path, e))
+			return -1;
+		if (!*path)
+			return err_set(e, ERR_USAGE,
+				       "VOLUME specified can not be an empty string");
+		add_sorted(&p->plan->config.volumes, path);
+	}
+	return 0;
+}
+
+int plan_user(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	autofree char *user = NULL;
+
+	if (planner_expand(p, in->args.at[0], &user, e))
+		return -1;
+	free(p->plan->config.user);
+	p->plan->config.user = take(user);
+	return 0;
+}
+
+static bool is_signal(const char *s)
+{
+	static const char *const realtime[] = { "RTMIN", "RTMAX" };
+	unsigned number;
+
+	if (parse_port(s, s + strlen(s), &number) == 0)
+		return number > 0 && number < NSIG;
+	if (strncasecmp(s, "SIG", 3) == 0)
+		s += 3;
+	for (size_t i = 0; i < 2; i++)
+		if (strncasecmp(s, realtime[i], 5) == 0 &&
+		    (!s[5] || ((s[5] == '+' || s[5] == '-') && isdigit((unsigned char)s[6]))))
+			return true;
+	for (int sig = 1; sig < NSIG; sig++) {
+		const char *name = sigabbrev_np(sig);
+
+		if (name && strcasecmp(name, s) == 0)
+			return true;
+	}
+	return false;
+}
+
+int plan_stopsignal(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	autofree char *signal_name = NULL;
+
+	if (planner_expand(p, in->args.at[0], &signal_name, e))
+		return -1;
+	if (!is_signal(signal_name))
+		return err_set(e, ERR_USAGE, "invalid signal: %s", signal_name);
+	free(p->plan->config.stop_signal);
+	p->plan->config.stop_signal = take(signal_name);
+	return 0;
+}
+
+/* A duration as Go writes them ("1m30s", a unit on every number); -1 if it is none. */
+static int parse_duration(const char *s, int64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = { { "ns", 1 },  { "us", 1e3 }, { "ms", 1e6 },
+		      { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 } };
+	double total = 0;
+
+	if (streq(s, "0")) {
+		*ret_ns = 0;
+		return 0;
+	}
+	if (!*s)
+		return -1;
+	while (*s) {
+		char *end;
+		double n;
+		size_t i, length;
+
+		if (!isdigit((unsigned char)*s) && *s != '.')
+			return -1;
+		n = strtod(s, &end);
+		length = strspn(end, "nsumh");
+		for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+			if (strlen(units[i].name) == length &&
+			    strncmp(end, units[i].name, length) == 0)
+				break;
+		if (i == sizeof(units) / sizeof(units[0]))
+			return -1;
+		total += n * units[i].ns;
+		s = end + length;
+	}
+	if (!isfinite(total) || total > 9e18)
+		return -1;
+	*ret_ns = (int64_t)total;
+	return 0;
+}
+
+static int healthcheck_flag(struct json *check, const char *flag, struct err **e)
+{
+	static const char *const durations[][2] = { { "interval", "Interval" },
+						    { "timeout", "Timeout" },
+						    { "start-period", "StartPeriod" },
+						    { "start-interval", "StartInterval" } };
+	const char *value = strchr(flag, '=') + 1;
+	size_t n = strcspn(flag + 2, "=");
+	int64_t ns;
+	char *end;
+	long retries;
+
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		if (strlen(durations[i][0]) != n || strncmp(flag + 2, durations[i][0], n))
+			continue;
+		if (parse_duration(value, &ns))
+			return err_set(e, ERR_USAGE, "invalid duration \"%s\" in %.*s", value,
+				       (int)n + 2, flag);
+		if (ns && ns < 1000000)
+			return err_set(e, ERR_USAGE, "%.*s cannot be less than 1ms", (int)n + 2,
+				       flag);
+		if (ns)
+			json_put(check, durations[i][1], json_from_int(ns));
+		return 0;
+	}
+	retries = strtol(value, &end, 10);
+	if (!*value || *end || retries < 0 || retries > 1000000)
+		return err_set(e, ERR_USAGE,
+			       "--retries must be a number that is not negative, not \"%s\"",
+			       value);
+	if (retries)
+		json_put(check, "Retries", json_from_int(retries));
+	return 0;
+}
+
+static int healthcheck_test(const struct df_instruction *in, struct json *test, struct err **e)
+{
+	const char *type = in->args.at[0];
+
+	if (strcasecmp(type, "NONE") == 0) {
+		if (in->args.n > 1)
+			return err_set(e, ERR_USAGE, "HEALTHCHECK NONE takes no arguments");
+		json_push(test, json_from_str("NONE"));
+		return 0;
+	}
+	if (strcasecmp(type, "CMD") != 0)
+		return err_set(e, ERR_USAGE, "Unknown type \"%s\" in HEALTHCHECK (try CMD)",
+			       type);
+	if (in->args.n < 2)
+		return err_set(e, ERR_USAGE, "Missing command after HEALTHCHECK CMD");
+	json_push(test, json_from_str(in->is_json ? "CMD" : "CMD-SHELL"));
+	for (size_t i = 1; i < in->args.n; i++)
+		json_push(test, json_from_str(in->args.at[i]));
+	return 0;
+}
+
+int plan_healthcheck(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	AUTO(json) check = json_object_new();
+	AUTO(json) test = json_array_new();
+
+	if (healthcheck_test(in, test, e))
+		return -1;
+	json_put(check, "Test", take(test));
+	if (strcasecmp(in->args.at[0], "NONE") != 0)
+		for (size_t i = 0; i < in->flags.n; i++)
+			if (healthcheck_flag(check, in->flags.at[i], e))
+				return -1;
+	json_free(p->plan->config.healthcheck);
+	p->plan->config.healthcheck = take(check);
+	return 0;
+}
+
+/* Deprecated, and an author is nowhere shown: kept as the label that replaced it. */
+int plan_maintainer(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	(void)e;
+	strv_env_set(&p->plan->config.labels, "org.opencontainers.image.authors",
+		     in->args.at[0]);
+	return 0;
+}
+
+int plan_onbuild(struct planner *p, const struct df_instruction *in, struct err **e)
+{
+	(void)p;
+	(void)in;
+	return err_set(e, ERR_USAGE, "ONBUILD is not supported by this version of kiln");
+}
