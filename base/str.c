@@ -130,6 +130,17 @@ void strv_copy(struct strv *to, const struct strv *from)
 		strv_push(to, from->at[i]);
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(struct strv *v)
+{
+	if (v->n)
+		qsort(v->at, v->n, sizeof(*v->at), by_bytes);
+}
+
 static char *env_entry(const struct strv *v, const char *key, size_t *ret_index)
 {
 	size_t len = strlen(key);

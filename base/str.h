@@ -52,6 +52,8 @@ void strv_pushf(struct strv *v, const char *fmt, ...) __attribute__((format(prin
 void strv_push_take(struct strv *v, char *s);             /* takes s */
 void strv_copy(struct strv *to, const struct strv *from); /* replaces what *to held */
 
+void strv_sort(struct strv *v); /* by byte value */
+
 /* "KEY=value" lists, as in an environment. set replaces in place or appends; get gives the
  * value or NULL (borrowed). */
 void strv_env_set(struct strv *v, const char *key, const char *value);
