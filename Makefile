@@ -3,7 +3,9 @@
 
 B       := build$(if $(SAN),-san)
 PREFIX  ?= /usr/local
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 VERSION := 0.1.0
 Q       := $(if $(V),,@)
 
@@ -18,8 +20,10 @@ SEES_tests    := builder oci rootfs snapshot base
 SEES_agent    := agent
 
 PKGS := libarchive ext2fs com_err libcurl jansson libzstd libisal libcrypto sqlite3
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+# Sets PKG_CFLAGS and PKG_LIBS. Making it is what sees to the -dev packages first.
+ifneq ($(filter-out help clean distclean deps%,$(or $(MAKECMDGOALS),all)),)
+include build/pkg.mk
+endif
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wundef -Wvla -Wno-missing-field-initializers $(if $(WERROR),-Werror)
@@ -44,19 +48,40 @@ AGENT := build/kiln-agent
 AGENT_SRCS := $(wildcard rootfs/agent/*.c)
 UNIT  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 
-all: $(B)/kiln                    ## build/kiln (SAN=address,undefined: build-san/kiln)
+all: $(B)/kiln guest              ## build/kiln and its guest kernel (SAN=address,undefined: build-san/kiln)
+
+# Remade only when it would differ: make starts over after reading a new one.
+build/pkg.mk: FORCE
+	@scripts/deps build
+	@mkdir -p build
+	@printf 'PKG_CFLAGS := %s\nPKG_LIBS := %s\n' "$$(pkg-config --cflags $(PKGS))" \
+		"$$(pkg-config --libs $(PKGS))" >$@.tmp.$$$$ && \
+	if cmp -s $@.tmp.$$$$ $@; then rm $@.tmp.$$$$; else mv $@.tmp.$$$$ $@; fi
+
+# Debian packages, by group (scripts/deps).
+deps-%:
+	@scripts/deps $(subst +, ,$*)
+
+# The guest kernel is unpacked, never installed. Old package lists are the usual reason for a failure.
+guest: | deps-run                 ## fetch the guest kernel into build/guest
+	@scripts/fetch-kernel build/guest || \
+		{ [ "$$(id -u)" = 0 ] && apt-get -q update >&2 && scripts/fetch-kernel build/guest; }
+
+IMAGES ?= debian busybox node
+images: | deps-run+images         ## make the base images of demo and tests in build/images
+	@scripts/make-images build/images $(IMAGES)
 
 $(B)/see/%:
 	@mkdir -p $@
 	@for m in $(SEES_$*); do ln -sfn $(CURDIR)/$$m $@/$$m; done
 
-$(B)/%.o: %.c | $(MODULES:%=$(B)/see/%) $(B)/see/tests
+$(B)/%.o: %.c build/pkg.mk | $(MODULES:%=$(B)/see/%) $(B)/see/tests
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(CC) $(ALL_CFLAGS) -I$(B)/see/$(firstword $(subst /, ,$<)) -MMD -MP -c $< -o $@
 
 # The agent travels inside the program: agent_image.S takes it in with .incbin.
-$(AGENT): $(AGENT_SRCS) $(wildcard rootfs/agent/*.h)
+$(AGENT): $(AGENT_SRCS) build/pkg.mk $(wildcard rootfs/agent/*.h)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  AGENT $@")
 	$(Q)gcc $(AGENT_CFLAGS) $(AGENT_SRCS) -o $@
@@ -80,16 +105,111 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lcmocka -lpthread -o $@
 
 unit: $(UNIT)                     ## unit tests (cmocka)
-	@for t in $(UNIT); do $$t || exit 1; done
+	@tests/run unit
+
+# Fuzzing. $(F) holds everything once more, for libFuzzer; replay_X runs the corpus of X with the
+# ordinary compiler.
+F := build-fuzz
+FUZZ_CFLAGS = $(STD) $(WARN) $(DEFS) $(PKG_CFLAGS) -O1 -fno-omit-frame-pointer
+FUZZ_SAN   := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS    := $(FUZZ_NAMES:%=$(F)/fuzz_%)
+REPLAYS    := $(FUZZ_NAMES:%=$(B)/fuzz/replay_%)
+
+$(F)/%.o: %.c build/pkg.mk | $(MODULES:%=$(B)/see/%) $(B)/see/tests
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  FUZZ  $<")
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(FUZZ_SAN) \
+		-I$(B)/see/$(firstword $(subst /, ,$<)) -MMD -MP -c $< -o $@
+
+$(F)/libkiln.a: $(filter-out $(F)/builder/main.o,$(SRCS:%.c=$(F)/%.o)) $(B)/agent_image.o
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(F)/fuzz_%: $(F)/tests/fuzz/fuzz_%.o $(F)/libkiln.a
+	$(Q)clang -fsanitize=fuzzer $(FUZZ_SAN) $^ $(PKG_LIBS) -lpthread -o $@
+
+$(B)/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lpthread -o $@
+
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZERS)       ## run each fuzz target FUZZ_SECONDS long (60)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz
+
+replay: $(REPLAYS)                ## run the fuzz corpus once
+	@tests/run replay
+
+blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks some
+	@tests/run blackbox $(ONLY)
+
+# What the black-box tests use beside the program.
+tests-built: deps-images+check $(B)/hello
+
+check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined
+	@FUZZ_SECONDS=5 tests/run
+
+# What needs clang or cmocka waits until they are there.
+$(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(SRCS:%.c=$(F)/%.o): | deps-check
+$(patsubst %.c,$(F)/%.o,$(wildcard tests/fuzz/*.c)): | deps-check
+
+# The program of examples/hello: static, for an image without anything else.
+$(B)/hello: examples/hello/hello.c build/pkg.mk
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)gcc $(STD) $(WARN) -Os -static $< -o $@
+
+demo: all deps-images+demo            ## build examples/web and resume it twice
+	@scripts/make-images build/images debian
+	@scripts/demo
+
+bench: all deps-images+check $(B)/hello  ## measure; ratios against other programs
+	@scripts/make-images build/images debian busybox
+	@scripts/bench
+
+HEADERS := $(foreach m,$(MODULES) rootfs/agent,$(wildcard $(m)/*.h))
+headers: build/pkg.mk | $(MODULES:%=$(B)/see/%)  ## compile each header alone
+	@for h in $(HEADERS); do \
+		$(CC) $(ALL_CFLAGS) -I$(B)/see/$${h%%/*} -fsyntax-only \
+			-x c $$h || exit 1; \
+	done
+
+format: | deps-lint               ## show where clang-format would differ
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+lint: | deps-lint                 ## cppcheck, shellcheck, mandoc
+	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=nullPointerRedundantCheck -j2 $(MODULES:%=-I$(B)/see/%) $(MODULES)
+	@git ls-files scripts tests .ci | xargs grep -lE '^#!/(bin/|usr/bin/env )(sh|bash)' | \
+		xargs shellcheck -x
+	@mandoc -T lint -W warning docs/man/*.1
+
+complexity: | deps-lint           ## the ten functions with the most branches
+	@git ls-files '*.c' | grep -v ^tests/ | xargs pmccabe | sort -rn | head -n 10
+
+MANDIR := $(PREFIX)/share/man/man1
+install: all                      ## install into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/kiln/guest/modules \
+		$(DESTDIR)$(MANDIR)
+	install -m 755 $(B)/kiln $(DESTDIR)$(PREFIX)/bin/kiln
+	install -m 644 build/guest/vmlinuz build/guest/release $(DESTDIR)$(PREFIX)/lib/kiln/guest
+	install -m 644 build/guest/modules/* $(DESTDIR)$(PREFIX)/lib/kiln/guest/modules
+	install -m 644 docs/man/*.1 $(DESTDIR)$(MANDIR)
 
 help:                             ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-clean:                            ## remove what was built (not the downloaded kernel and images)
-	rm -rf build build-san
+clean:                            ## remove what was built (not the guest kernel and the images)
+	rm -rf build-san build-fuzz
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name guest ! -name images \
+		-exec rm -rf {} +
 
-.PHONY: all unit help clean
+distclean: clean                  ## remove everything that is not in the repository
+	rm -rf build
+
+.PHONY: all guest images unit fuzz replay blackbox tests-built check demo bench headers format lint \
+	complexity install help clean distclean FORCE
 .SECONDARY:
 .DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
 
--include $(OBJS:.o=.d) $(wildcard $(B)/tests/unit/*.d)
+-include $(OBJS:.o=.d) $(wildcard $(B)/tests/*/*.d $(F)/*/*.d $(F)/*/*/*.d)
