@@ -1,0 +1,26 @@
+/*
+ * cachekey.h - what makes a step's result reusable, as a SHA-256.
+ *
+ * A key holds everything the file system after the step depends on: the key below it (at the
+ * bottom the base's digest), the resolved instruction, ENV, ARG values, USER, WORKDIR and SHELL
+ * in force, and the content of copied files. It never holds CPUs, memory, disk size, times,
+ * proxies, or what the kernel, the agent or kiln are.
+ */
+#ifndef BUILDER_CACHEKEY_H
+#define BUILDER_CACHEKEY_H
+
+#include "base/sha256.h"
+#include "builder/context.h"
+#include "builder/plan.h"
+
+typedef char cachekey[SHA256_HEX + 1];
+
+/* Of a base disk: `kind` "image", "template", "scratch"; digest of the image, or the key of the
+ * template's disk. */
+void cachekey_base(const char *kind, const char *digest, cachekey ret);
+/* Of the file system after step, on top of one with key `below`. selection: of a STEP_COPY,
+ * else NULL. */
+void cachekey_step(const struct step *step, const char *below,
+		   const struct context_selection *selection, cachekey ret);
+
+#endif

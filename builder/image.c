@@ -1,0 +1,262 @@
+#include "builder/image.h"
+
+#include <string.h>
+
+#include "rootfs/rootfs.h"
+
+/* ---- names ---- */
+
+enum context_kind { CONTEXT_REFERENCE, CONTEXT_TEMPLATE };
+
+/* "NAME=oci-layout://DIR[:TAG]" -> "oci:DIR[:TAG]"; "docker-image://REF" -> "REF";
+ * "template:NAME" stays. */
+static int context_value(const char *value, char **ret, struct err **e)
+{
+	static const char layout[] = "oci-layout://", image[] = "docker-image://";
+
+	if (str_starts(value, layout)) {
+		/* buildx writes DIR@DIGEST too; a layout's tag is all we look for. */
+		*ret = xasprintf("oci:%s", value + strlen(layout));
+		return 0;
+	}
+	if (str_starts(value, image)) {
+		*ret = xstrdup(value + strlen(image));
+		return 0;
+	}
+	if (str_starts(value, "template:")) {
+		*ret = xstrdup(value);
+		return 0;
+	}
+	return err_set(e, ERR_USAGE,
+		       "--build-context value \"%s\": this version of kiln takes "
+		       "oci-layout://DIR[:TAG], "
+		       "docker-image://REFERENCE and template:NAME",
+		       value);
+}
+
+int image_check_contexts(const struct strv *contexts, struct err **e)
+{
+	for (size_t i = 0; i < contexts->n; i++) {
+		const char *equals = strchr(contexts->at[i], '=');
+		autofree char *value = NULL;
+
+		if (!equals || equals == contexts->at[i] || !equals[1])
+			return err_set(e, ERR_USAGE,
+				       "--build-context takes NAME=VALUE, not \"%s\"",
+				       contexts->at[i]);
+		if (context_value(equals + 1, &value, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* Names that Docker takes for the same image have one form: no "docker.io/library/", and a tag.
+ */
+static char *plain_name(const char *name)
+{
+	static const char *const prefixes[] = { "docker.io/", "index.docker.io/", "library/" };
+	const char *slash, *colon;
+
+	for (size_t i = 0; i < 3; i++)
+		if (str_starts(name, prefixes[i]))
+			name += strlen(prefixes[i]);
+	slash = strrchr(name, '/');
+	colon = strrchr(name, ':');
+	if (strchr(name, '@') || (colon && (!slash || colon > slash)))
+		return xstrdup(name);
+	return xasprintf("%s:latest", name);
+}
+
+/* What the name stands for: the last --build-context of that name, or itself. The caller frees.
+ */
+static int stand_in(const char *name, const struct strv *contexts, char **ret, struct err **e)
+{
+	autofree char *wanted = plain_name(name);
+
+	for (size_t i = contexts->n; i > 0; i--) {
+		const char *equals = strchr(contexts->at[i - 1], '=');
+		autofree char *given =
+			xstrndup(contexts->at[i - 1], (size_t)(equals - contexts->at[i - 1]));
+		autofree char *plain = plain_name(given);
+
+		if (streq(given, name) || streq(plain, wanted))
+			return context_value(equals + 1, ret, e);
+	}
+	*ret = xstrdup(name);
+	return 0;
+}
+
+/* ---- resolving ---- */
+
+static int resolve_template(struct store *s, const char *name, struct base *b, struct err **e)
+{
+	AUTO(store_disk) top = NULL;
+
+	if (store_template_open(s, name, &b->tmpl, e))
+		return -1;
+	if (!b->tmpl->chain.n)
+		return err_set(e, ERR_CORRUPT, "template '%s' has no disk", name);
+	if (oci_config_from_json(b->tmpl->config, &b->config, e) ||
+	    store_disk_get(s, b->tmpl->chain.at[b->tmpl->chain.n - 1], &top, e))
+		return err_wrap(e, "reading template '%s'", name);
+	b->digest = xstrdup(b->tmpl->id);
+	cachekey_base("template", top->key, b->key);
+	return 0;
+}
+
+/* Local layouts are asked each time; a registry's name keeps the meaning it had, unless --pull.
+ */
+static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
+			 struct base *b, struct err **e)
+{
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
+	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
+	autofree char *name = plain_name(ref);
+	autofree char *digest = NULL;
+	autofree char *pinned = NULL;
+	int found = 0;
+
+	if (is_remembered && !o->is_pulled)
+		found = store_ref_get(s, name, &digest, e);
+	if (found < 0)
+		return -1;
+	if (found)
+		pinned = xasprintf("%s@%s", ref, digest);
+	if (oci_resolve(found ? pinned : ref, &oci, &b->image, e))
+		return -1;
+	if (is_remembered && !found && store_ref_put(s, name, b->image->digest, e))
+		return -1;
+	oci_config_copy(&b->config, &b->image->config);
+	b->digest = xstrdup(b->image->digest);
+	cachekey_base("image", b->image->digest, b->key);
+	return 0;
+}
+
+int base_resolve(struct store *s, const char *name, const struct image_opts *o,
+		 struct progress *p, struct base **ret, struct err **e)
+{
+	AUTO(base) b = xcalloc(1, sizeof(*b));
+	autofree char *ref = NULL;
+	int failed;
+
+	if (stand_in(name, o->contexts, &ref, e))
+		return -1;
+	b->name = xstrdup(name);
+	progress_begin(p, "[internal] load metadata for %s", name);
+	if (streq(ref, "scratch")) {
+		struct json *empty = json_object_new();
+
+		failed = oci_config_from_json(empty, &b->config, e);
+		json_free(empty);
+		b->digest = xstrdup("");
+		cachekey_base("scratch", "", b->key);
+	} else if (str_starts(ref, "template:")) {
+		failed = resolve_template(s, ref + strlen("template:"), b, e);
+	} else {
+		failed = resolve_image(s, ref, o, b, e);
+	}
+	if (failed)
+		return -1;
+	progress_done(p);
+	*ret = take(b);
+	return 0;
+}
+
+void base_free(struct base *b)
+{
+	if (!b)
+		return;
+	free(b->name);
+	free(b->digest);
+	oci_config_release(&b->config);
+	oci_image_free(b->image);
+	tmpl_free(b->tmpl);
+	free(b);
+}
+
+/* ---- the disk ---- */
+
+struct rootfs_layer *image_layers(const struct oci_image *image)
+{
+	struct rootfs_layer *layers = xcalloc(image->layers.n, sizeof(*layers));
+
+	for (size_t i = 0; i < image->layers.n; i++) {
+		const struct oci_layer *l = &image->layers.at[i];
+
+		layers[i] = (struct rootfs_layer){
+			.path = l->path,
+			.digest = l->is_verified ? NULL : l->digest,
+			.diff_id = *l->diff_id ? l->diff_id : NULL,
+		};
+	}
+	return layers;
+}
+
+int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e)
+{
+	AUTO(store_disk) disk = NULL;
+	int found;
+
+	if (b->tmpl)
+		return chain_open(s, b->tmpl->chain.at[b->tmpl->chain.n - 1], ret, e) ? -1 : 1;
+	found = store_disk_find(s, b->key, "", UINT64_MAX, &disk, e);
+	if (found == 1)
+		chain_push(ret, take(disk));
+	return found;
+}
+
+static void fetched(void *arg, const char *digest, int64_t done_bytes, int64_t total_bytes)
+{
+	progress_bytes(arg, digest, done_bytes, total_bytes);
+}
+
+static int make_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
+		     struct err **e)
+{
+	AUTO(workdir) work = NULL;
+	autofree char *path = NULL;
+	autofree struct rootfs_layer *layers = NULL;
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .progress = fetched, .arg = p };
+	struct store_disk *disk;
+	struct rootfs_stats stats;
+	struct rootfs_flatten_opts flatten = { 0 };
+
+	if (workdir_new(s, &work, e))
+		return -1;
+	if (b->image && oci_fetch(b->image, &oci, e))
+		return err_wrap(e, "pulling %s", b->name);
+	path = workdir_path(work, "base.ext4");
+	layers = b->image ? image_layers(b->image) : NULL;
+	flatten.layers = layers;
+	flatten.n_layers = b->image ? b->image->layers.n : 0;
+	flatten.out_path = path;
+	if (rootfs_flatten(&flatten, &stats, e))
+		return err_wrap(e, "writing the root file system of %s", b->name);
+	autofree char *what = xasprintf("FROM %s", b->name);
+
+	if (store_disk_add(s, path, b->key, "", stats.image_bytes, what, &disk, e))
+		return err_wrap(e, "storing the base disk of %s", b->name);
+	chain_push(ret, disk);
+	return 0;
+}
+
+int base_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
+	      struct err **e)
+{
+	int found;
+
+	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
+	found = base_disk_find(s, b, ret, e);
+	if (found < 0)
+		return -1;
+	if (found) {
+		progress_cached(p);
+		return 0;
+	}
+	if (make_disk(s, b, p, ret, e)) {
+		progress_failed(p);
+		return -1;
+	}
+	progress_done(p);
+	return 0;
+}
