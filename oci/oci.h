@@ -1,14 +1,21 @@
 /*
  * oci.h - an image reference becomes verified layer files and an image configuration.
  *
- * References: `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, `oci:DIR[:TAG]` (an
- * OCI image layout). Shape:      oci_resolve() reads manifest and configuration only;
- * oci_fetch() brings the layers. A build whose disk is cached never calls oci_fetch(). Blobs:
- * are kept in blob_dir/<hex of sha256>, under their final name only after their digest matched,
- * synced. Layers of a layout on disk are read in place: whoever reads them verifies
- * (oci_layer.is_verified). Trust:      everything from a registry or a layout is hostile;
- * limits are the OCI_MAX_ values. Spec:       OCI image-spec v1.1 (manifest.md, config.md,
- * image-layout.md), distribution-spec v1.1.
+ * References: `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, and
+ *             `oci:DIR[:TAG][@digest]`, an OCI image layout (oci/ref.h).
+ * Shape:      oci_resolve() reads manifest and configuration only; oci_fetch() brings the
+ *             layers. A build whose disk is cached never calls oci_fetch().
+ * Blobs:      are kept in blob_dir/<hex of sha256>, under their final name only after their
+ *             digest matched, synced. Layers of a layout on disk are read in place: whoever
+ *             reads them verifies (oci_layer.is_verified).
+ * Trust:      everything from a registry or a layout is hostile; limits are the OCI_MAX_
+ *             values here and in oci/manifest.h, oci/config.h.
+ * Transport:  https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1).
+ * Threads:    oci_fetch() starts some and has ended them when it returns; temporary files are
+ *             removed on failure, on a signal (base/interrupt.h), and after SIGKILL by the next
+ *             oci_fetch().
+ * Spec:       OCI image-spec v1.1 (manifest.md, config.md, image-layout.md),
+ *             distribution-spec v1.1.
  */
 #ifndef OCI_OCI_H
 #define OCI_OCI_H
@@ -27,6 +34,7 @@ enum {
 	OCI_MAX_LAYERS = 1000,
 	OCI_DIGEST_MAX = 80, /* "sha256:" + 64 digits + NUL, rounded up */
 };
+#define OCI_MAX_LAYER_BYTES ((int64_t)1 << 38)
 
 struct oci_opts {
 	const char *blob_dir; /* exists */
@@ -35,6 +43,7 @@ struct oci_opts {
 	void (*progress)(void *arg, const char *digest, int64_t done_bytes,
 			 int64_t total_bytes);
 	void *arg;
+	int stall_sec; /* no byte for so long is ERR_NET; 0: 60 */
 };
 
 /* Image configuration as Docker means it; every list may be empty. */
@@ -59,7 +68,11 @@ struct oci_layer {
 	char diff_id[OCI_DIGEST_MAX]; /* of the uncompressed tar */
 	char *media_type;
 	int64_t size_bytes; /* as stored */
-	bool is_verified;   /* digest was checked when path was filled */
+	/*
+	 * The digest was checked while this call wrote the file. False for layers of a layout
+	 * and for blobs that an earlier run left (checked then): the reader verifies.
+	 */
+	bool is_verified;
 };
 
 struct oci_image {
@@ -71,6 +84,10 @@ struct oci_image {
 	VEC(struct oci_layer) layers; /* lowest first */
 };
 
+/* The reference in full, without I/O but for the directory of a layout (made absolute): the key
+ * under which a caller remembers it, and oci_image.name. The caller frees. ERR_USAGE. */
+int oci_name(const char *ref, char **ret, struct err **e);
+
 /*
  * ref may carry a digest: then manifest and config are taken from blob_dir when they are there,
  * without network. ERR_USAGE (malformed), ERR_NOTFOUND, ERR_AUTH, ERR_NET, ERR_CORRUPT,
@@ -81,6 +98,12 @@ int oci_resolve(const char *ref, const struct oci_opts *o, struct oci_image **re
 /* Fills path of every layer; downloads what blob_dir doesn't have, each blob once, verified
  * while streaming. */
 int oci_fetch(struct oci_image *image, const struct oci_opts *o, struct err **e);
+/*
+ * After a reader found a layer corrupt: hashes the layers that are in blob_dir and not
+ * verified, removes the bad ones, and empties all paths, so that oci_fetch() can be called
+ * again. Returns how many were removed (0: the fault isn't in blob_dir), or -1.
+ */
+int oci_recheck(struct oci_image *image, const struct oci_opts *o, struct err **e);
 void oci_image_free(struct oci_image *image);
 DEFINE_AUTO(oci_image)
 

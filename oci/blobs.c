@@ -1,0 +1,251 @@
+#include "oci/blobs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/interrupt.h"
+#include "base/sha256.h"
+#include "base/vec.h"
+#include "oci/digest.h"
+
+static const char temp_prefix[] = ".fetch-";
+
+struct blob_writer {
+	char *dir, *temp; /* temp is NULL when there is no such file any more */
+	char digest[OCI_DIGEST_MAX];
+	int64_t size_bytes, done_bytes;
+	struct sha256 *hash;
+	int fd;
+};
+
+/*
+ * The temporary files of this process, for the day a signal comes. One registration for all of
+ * them: the threads of a fetch come and go in any order, and base/interrupt.h has few places.
+ */
+static struct {
+	pthread_mutex_t lock;
+	VEC(char *) paths; /* borrowed from the writers */
+} temps = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void remove_temps(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&temps.lock); /* and keep it: the process ends */
+	vec_each (path, &temps.paths)
+		unlink(*path);
+}
+
+static void register_cleanup(void)
+{
+	interrupt_push(remove_temps, NULL);
+}
+
+static void temp_remember(char *path)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, register_cleanup);
+	pthread_mutex_lock(&temps.lock);
+	vec_push(&temps.paths, path);
+	pthread_mutex_unlock(&temps.lock);
+}
+
+static void temp_forget(const char *path)
+{
+	pthread_mutex_lock(&temps.lock);
+	for (size_t i = 0; i < temps.paths.n; i++) {
+		if (temps.paths.at[i] == path) {
+			temps.paths.at[i] = temps.paths.at[--temps.paths.n];
+			break;
+		}
+	}
+	if (!temps.paths.n)
+		vec_release(&temps.paths);
+	pthread_mutex_unlock(&temps.lock);
+}
+
+char *blob_path(const char *dir, const char *digest)
+{
+	return xasprintf("%s/%s", dir, oci_digest_hex(digest));
+}
+
+bool blob_exists(const char *dir, const char *digest, int64_t size_bytes)
+{
+	autofree char *path = blob_path(dir, digest);
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == size_bytes;
+}
+
+int blob_read(const char *dir, const char *digest, size_t max_bytes, struct str *ret,
+	      struct err **e)
+{
+	autofree char *path = blob_path(dir, digest);
+	char got[OCI_DIGEST_MAX];
+	autostr bytes = STR_INIT;
+	AUTO(err) why = NULL;
+
+	if (fs_read_file(path, max_bytes, &bytes, &why)) {
+		if (why->code == ERR_NOTFOUND || why->code == ERR_LIMIT)
+			return 0;
+		*e = take(why);
+		return -1;
+	}
+	oci_digest_of(bytes.at, bytes.len, got);
+	if (!streq(got, digest))
+		return 0;
+	str_addn(ret, bytes.at, bytes.len);
+	return 1;
+}
+
+int blob_write(const char *dir, const char *digest, const void *bytes, size_t n, struct err **e)
+{
+	AUTO(blob_writer) w = NULL;
+
+	if (blob_writer_new(dir, digest, (int64_t)n, &w, e) || blob_writer_add(w, bytes, n, e))
+		return -1;
+	return blob_writer_end(w, e);
+}
+
+int blob_check(const char *path, const char *digest, struct err **e)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(sha256) hash = sha256_new();
+	char buf[65536], got[OCI_DIGEST_MAX];
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, "opening %s", path);
+	while ((n = read(fd, buf, sizeof(buf))) != 0) {
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, "reading %s", path);
+		if (n > 0)
+			sha256_add(hash, buf, (size_t)n);
+	}
+	oci_digest_end(hash, got);
+	return streq(got, digest);
+}
+
+void blob_sweep(const char *dir)
+{
+	DIR *stream = opendir(dir);
+	struct dirent *d;
+
+	if (!stream)
+		return;
+	while ((d = readdir(stream))) {
+		autoclose int fd = -1;
+
+		if (!str_starts(d->d_name, temp_prefix))
+			continue;
+		fd = openat(dirfd(stream), d->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(dirfd(stream), d->d_name, 0);
+	}
+	closedir(stream);
+}
+
+/* Is path still the file that fd has open? */
+static bool is_same_file(const char *path, int fd)
+{
+	struct stat a, b;
+
+	return lstat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* A new locked temporary file. A sweep may take the lock and the name away in the instant
+ * before we have it: then it's tried again with another name. */
+static int open_temp(struct blob_writer *w, struct err **e)
+{
+	for (;;) {
+		w->temp = xasprintf("%s/%sXXXXXX", w->dir, temp_prefix);
+		w->fd = mkostemp(w->temp, O_CLOEXEC);
+		if (w->fd < 0) {
+			int sys = errno;
+
+			free(take(w->temp));
+			errno = sys;
+			return err_sys(e, "creating a file in %s", w->dir);
+		}
+		temp_remember(w->temp);
+		if (flock(w->fd, LOCK_EX))
+			return err_sys(e, "locking %s", w->temp);
+		if (is_same_file(w->temp, w->fd))
+			return 0;
+		temp_forget(w->temp);
+		free(take(w->temp));
+		close(take_fd(w->fd));
+	}
+}
+
+int blob_writer_new(const char *dir, const char *digest, int64_t size_bytes,
+		    struct blob_writer **ret, struct err **e)
+{
+	AUTO(blob_writer) w = xcalloc(1, sizeof(*w));
+
+	w->fd = -1;
+	w->dir = xstrdup(dir);
+	memcpy(w->digest, digest, strlen(digest) + 1);
+	w->size_bytes = size_bytes;
+	w->hash = sha256_new();
+	if (open_temp(w, e))
+		return -1;
+	*ret = take(w);
+	return 0;
+}
+
+int blob_writer_add(struct blob_writer *w, const void *bytes, size_t n, struct err **e)
+{
+	if (n > (uint64_t)(w->size_bytes - w->done_bytes))
+		return err_set(e, ERR_CORRUPT, "it is larger than the announced %lld bytes",
+			       (long long)w->size_bytes);
+	if (fs_write_full(w->fd, bytes, n))
+		return err_sys(e, "writing %s", w->temp);
+	sha256_add(w->hash, bytes, n);
+	w->done_bytes += (int64_t)n;
+	return 0;
+}
+
+int blob_writer_end(struct blob_writer *w, struct err **e)
+{
+	autofree char *path = blob_path(w->dir, w->digest);
+	char got[OCI_DIGEST_MAX];
+
+	if (w->done_bytes != w->size_bytes)
+		return err_set(e, ERR_CORRUPT,
+			       "it has %lld bytes instead of the announced %lld",
+			       (long long)w->done_bytes, (long long)w->size_bytes);
+	oci_digest_end(w->hash, got);
+	if (!streq(got, w->digest))
+		return err_set(e, ERR_CORRUPT, "its digest is %s, it should be %s", got,
+			       w->digest);
+	if (fchmod(w->fd, 0644) || fsync(w->fd))
+		return err_sys(e, "writing %s", path);
+	if (fs_rename_synced(w->temp, path, e))
+		return -1;
+	temp_forget(w->temp);
+	free(take(w->temp));
+	return 0;
+}
+
+void blob_writer_free(struct blob_writer *w)
+{
+	if (!w)
+		return;
+	if (w->temp) {
+		unlink(w->temp);
+		temp_forget(w->temp);
+	}
+	if (w->fd >= 0)
+		close(w->fd);
+	sha256_free(w->hash);
+	free(w->temp);
+	free(w->dir);
+	free(w);
+}
