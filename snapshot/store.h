@@ -1,18 +1,31 @@
 /*
  * store.h - everything kiln keeps between runs, under one home directory.
  *
- *   kiln.db                     SQLite (WAL): names, templates, cache keys, image references,
- * builds blobs/sha256/<hex>          OCI blobs (oci/ writes them) disks/<id>.ext4 base disks,
- * read-only disks/<id>.qcow2            block layers, read-only templates/<id>/ template.json,
- * disk.qcow2, ram, state, build.log, start.log builds/<id>/build.log       of builds, failed
- * ones too (the newest STORE_MAX_BUILDS are kept) cache/                      accelerator
- * answer, initramfs: may be deleted at any time tmp/<id>/                   work directories,
- * each held by a lock (flock) while its owner lives
+ *   kiln.db                SQLite (WAL): names, templates, cache keys, image references, builds
+ *   lock                   flock: shared while files are renamed in and recorded, exclusive
+ *                          while files that nothing records are looked for
+ *   blobs/sha256/<hex>     OCI blobs (oci/ writes them)
+ *   disks/<id>.ext4        base disks, read-only
+ *   disks/<id>.qcow2       block layers, read-only
+ *   templates/<id>/        template.json, disk.qcow2, ram, state, build.log, start.log
+ *   builds/<id>/build.log  of builds, failed ones too (the newest STORE_MAX_BUILDS are kept)
+ *   cache/                 accelerator answer, initramfs: may be deleted at any time
+ *   tmp/<id>/              work directories, each locked (flock) while its owner lives
  *
- * Crash:  files are written in a work directory, synced and renamed; a row is committed after
- * its files are in place. store_open() removes work directories nobody holds, and files in
- * disks/ and templates/ that no row names. Use:    several processes at once. What is open for
- * use is pinned by a shared flock on the template's directory.
+ * Ids:    32 random hex digits. Names are "name:tag" (store_name_parse); functions that take a
+ * name parse it themselves.
+ *
+ * Crash:  files are written in a work directory, synced and renamed; a row is committed (synced
+ * too) after its files are in place. store_open() removes work directories nobody holds, and
+ * files in disks/, templates/ and builds/ that no row names. Nothing finished is ever lost.
+ *
+ * Deletion: a template goes with its last name. Its own disk, memory and device state go at
+ * once, or, while somebody has it pinned (a clone runs), when the next command opens the store
+ * after that. Base disks and block layers are the build cache and stay, as `docker rmi` and
+ * `docker builder prune` have it: store_prune() removes those that no template stands on.
+ *
+ * Use:    several processes at once; one thread per struct store. What is open for use is
+ * pinned by a shared flock: a template on its directory, a disk on its file.
  */
 #ifndef SNAPSHOT_STORE_H
 #define SNAPSHOT_STORE_H
@@ -25,26 +38,36 @@
 #include "base/str.h"
 #include "base/vec.h"
 
-enum { STORE_ID_MAX = 40, STORE_MAX_BUILDS = 50, STORE_FORMAT = 1 };
+enum {
+	STORE_ID_MAX = 40,
+	STORE_NAME_MAX = 128,
+	STORE_MAX_BUILDS = 50,
+	STORE_MAX_CHAIN = 256,   /* disks under one template */
+	STORE_FORMAT = 1,        /* of template.json */
+	STORE_MAX_JSON = 4 << 20 /* bytes of template.json */
+};
 
 struct store;
 
-/* home NULL: $KILN_HOME, else ${XDG_DATA_HOME:-$HOME/.local/share}/kiln. Made if absent (0700).
+/*
+ * home NULL: $KILN_HOME, else ${XDG_DATA_HOME:-$HOME/.local/share}/kiln. Made if absent (0700).
+ * ERR_SYS "... is not writable", ERR_CORRUPT (damaged, or made by another version of kiln).
  */
 int store_open(const char *home, struct store **ret, struct err **e);
 void store_free(struct store *s);
 DEFINE_AUTO(store)
-const char *store_home(const struct store *s);
+const char *store_home(const struct store *s); /* absolute */
 const char *store_blob_dir(const struct store *s);
 const char *store_cache_dir(const struct store *s);
 
 /* A fresh directory of ours, on the store's file system; removed by workdir_free(), on a
- * signal, or by the next run. */
+ * signal (base/interrupt.h), or by the next run. */
 struct workdir;
 int workdir_new(struct store *s, struct workdir **ret, struct err **e);
 void workdir_free(struct workdir *w);
 DEFINE_AUTO(workdir)
-char *workdir_path(const struct workdir *w, const char *name); /* the caller frees */
+/* name NULL or "": the directory itself. The caller frees. */
+char *workdir_path(const struct workdir *w, const char *name);
 
 /* Image references: what `name` (normalised) meant when it was last looked up. 1 found, 0 not.
  */
@@ -63,15 +86,21 @@ struct store_disk {
 	char parent[STORE_ID_MAX]; /* id of the disk below, "" for a base disk */
 	uint64_t fs_bytes;         /* size of the ext4 file system inside */
 	char *what;                /* "FROM debian:12", "RUN apt-get ..." */
+	int pin_fd; /* shared lock: store_prune() leaves it while this struct lives */
 };
 void store_disk_free(struct store_disk *d);
 DEFINE_AUTO(store_disk)
-/* 1 with *ret (owned by the caller), 0 if there is none. parent NULL: any. */
+/* 1 with *ret (owned by the caller), 0 if there is none whose file is still there. parent NULL:
+ * any; "": a base disk. */
 int store_disk_find(struct store *s, const char *key, const char *parent, uint64_t max_fs_bytes,
 		    struct store_disk **ret, struct err **e);
+/* ERR_NOTFOUND; ERR_CORRUPT if its file is gone. */
 int store_disk_get(struct store *s, const char *id, struct store_disk **ret, struct err **e);
-/* Takes the file at path (in a work directory) into the store: synced, made read-only, renamed,
- * then recorded. */
+/*
+ * Takes the file at path (in a work directory) into the store: synced, made read-only, renamed,
+ * then recorded. parent NULL or "": a base disk, raw ext4; else a qcow2 block layer. ret may be
+ * NULL.
+ */
 int store_disk_add(struct store *s, const char *path, const char *key, const char *parent,
 		   uint64_t fs_bytes, const char *what, struct store_disk **ret,
 		   struct err **e);
@@ -91,10 +120,10 @@ struct tmpl {
 	struct strv start;   /* argv, empty: none */
 	char *ready;         /* "port 8000", "cmd curl ...", "" none: for people */
 	char *kiln_version, *vmm_version, *accel, *guest_id;
-	uint64_t memory_stored_bytes, state_bytes,
-		disk_stored_bytes;     /* disk: allocated, whole chain */
+	/* Allocated bytes; disk: the whole chain. store_template_add() measures the three. */
+	uint64_t memory_stored_bytes, state_bytes, disk_stored_bytes;
 	int64_t ready_ms, snapshot_ms; /* how long they took */
-	/* filled when it is opened from the store */
+	/* filled when it is opened from the store, and by store_template_add() */
 	char *dir;               /* templates/<id> */
 	VEC(char *) chain_paths; /* chain, then disk.qcow2 */
 	int pin_fd;              /* shared lock, held while this struct lives; -1: none */
@@ -105,24 +134,32 @@ DEFINE_AUTO(tmpl)
 char *tmpl_path(const struct tmpl *t,
 		const char *name); /* in its directory; the caller frees */
 struct json *tmpl_to_json(const struct tmpl *t);
+/*
+ * template.json back into a struct; `name` is what messages call the template. ERR_CORRUPT
+ * names the member that is wrong, or says that another version of kiln made it; ERR_LIMIT.
+ */
+int tmpl_parse(const char *bytes, size_t n, const char *name, struct tmpl **ret,
+	       struct err **e);
 
 /* NAME[:TAG]: [a-z0-9] then [a-z0-9._-], at most 128; the tag like an OCI tag; no tag is
  * "latest". *ret: "name:tag". ERR_USAGE. */
 int store_name_parse(const char *name, char **ret, struct err **e);
 /* By name or by id (prefix of at least 6). Pinned. ERR_NOTFOUND (with the nearest name),
- * ERR_CORRUPT (other format version). */
+ * ERR_USAGE (no valid name, ambiguous id), ERR_CORRUPT (damaged, other format version). */
 int store_template_open(struct store *s, const char *name, struct tmpl **ret, struct err **e);
-/* 1 with *ret, 0 if there is none. */
+/* 1 with *ret, 0 if there is none that can be opened: it is a cache lookup. */
 int store_template_find_key(struct store *s, const char *key, struct tmpl **ret,
 			    struct err **e);
 /*
- * Moves dir (a directory inside a work directory, holding disk.qcow2, ram, state, build.log,
- * start.log) into the store, writes template.json, and gives it the name. The name's former
- * template is deleted when it has no other name and nobody has it pinned.
+ * Moves dir (a directory inside a work directory, holding disk.qcow2, ram, state, and perhaps
+ * build.log, start.log) into the store, writes template.json, and gives it the name; t is then
+ * as if opened. Sets id, created_sec, kiln_version where they are unset, and what it measures.
+ * The name's former template is deleted when it has no other name and nobody has it pinned.
  */
 int store_template_add(struct store *s, struct tmpl *t, const char *dir, const char *name,
 		       struct err **e);
-/* Gives a present template one more name. */
+/* Gives a template one more name. Works also if its last name was taken away meanwhile, as long
+ * as the caller has it pinned. ERR_NOTFOUND. */
 int store_template_name(struct store *s, const char *id, const char *name, struct err **e);
 
 struct store_entry {
@@ -138,17 +175,25 @@ struct store_list {
 };
 int store_list(struct store *s, struct store_list *ret, struct err **e);
 void store_list_release(struct store_list *l);
-/* Takes the name away; the template goes with its last name, its disks with their last user.
- * ERR_NOTFOUND. */
+/*
+ * Takes the name away, or, given an id, all its names. *ret_freed_bytes (may be NULL): what the
+ * template itself had on disk, 0 if it has other names or is pinned. ERR_NOTFOUND, ERR_USAGE.
+ */
 int store_rm(struct store *s, const char *name, uint64_t *ret_freed_bytes, struct err **e);
+/* Removes disks that no template stands on and nobody has pinned, and what nothing records. */
+int store_prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e);
 
-/* A build's record and log file, kept also when it fails. */
+/*
+ * A build's record and log file, kept also when it fails. name NULL: it has none. status is a
+ * word: "ok", "failed", "interrupted" ... One build at a time per struct store.
+ */
 int store_build_begin(struct store *s, const char *name, const char *context,
 		      char ret_id[STORE_ID_MAX], char **ret_log_path, struct err **e);
+/* template_id NULL or "": none. */
 int store_build_end(struct store *s, const char *id, const char *status,
 		    const char *template_id, struct err **e);
-/* The newest build's log of a name, also of a failed build that left no template. 1 found, 0
- * not. */
+/* The newest build's log of a name, also of a failed build that left no template. Its status is
+ * "running" while its process lives, "killed" if that ended without a word. 1 found, 0 not. */
 int store_build_log(struct store *s, const char *name, char **ret_path, char **ret_status,
 		    struct err **e);
 

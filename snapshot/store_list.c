@@ -1,0 +1,101 @@
+/* Listing templates and taking names away. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "snapshot/store_internal.h"
+
+int store_list(struct store *s, struct store_list *ret, struct err **e)
+{
+	AUTO(db_rows) r = NULL;
+	int more;
+
+	if (db_query(s->db,
+		     "SELECT n.name, t.id, t.created_sec, t.cpus, t.memory_mib, t.disk_bytes, "
+		     "t.memory_stored_bytes, t.disk_stored_bytes, t.base_name, t.ready "
+		     "FROM names n JOIN templates t ON t.id = n.template ORDER BY n.name",
+		     NULL, &r, e))
+		return -1;
+	while ((more = db_next(r, e)) == 1) {
+		struct store_entry entry = {
+			.name = xstrdup(db_text(r, 0)),
+			.id = xstrdup(db_text(r, 1)),
+			.created_sec = db_int(r, 2),
+			.cpus = (unsigned)db_int(r, 3),
+			.memory_mib = (unsigned)db_int(r, 4),
+			.disk_bytes = (uint64_t)db_int(r, 5),
+			.memory_stored_bytes = (uint64_t)db_int(r, 6),
+			.disk_stored_bytes = (uint64_t)db_int(r, 7),
+			.base_name = xstrdup(db_text(r, 8)),
+			.ready = xstrdup(db_text(r, 9)),
+		};
+
+		vec_push(&ret->entries, entry);
+	}
+	return more;
+}
+
+void store_list_release(struct store_list *l)
+{
+	vec_each (it, &l->entries) {
+		free(it->name);
+		free(it->id);
+		free(it->base_name);
+		free(it->ready);
+	}
+	vec_release(&l->entries);
+}
+
+static int names_of(struct store *s, const char *id, struct strv *ret, struct err **e)
+{
+	AUTO(db_rows) r = NULL;
+	int more;
+
+	if (db_query(s->db, "SELECT name FROM names WHERE template = ?", DB_VALUES(DB_T(id)),
+		     &r, e))
+		return -1;
+	while ((more = db_next(r, e)) == 1)
+		strv_push(ret, db_text(r, 0));
+	return more;
+}
+
+/* In one transaction. *ret_orphan: the template that has no name left, or "". */
+static int forget(struct store *s, const char *name, char ret_orphan[STORE_ID_MAX],
+		  struct err **e)
+{
+	AUTO(db_tx) tx = NULL;
+	autostrv names = STRV_INIT;
+	char id[STORE_ID_MAX];
+	bool is_by_id;
+
+	if (db_begin(s->db, &tx, e) || store_template_find(s, name, id, &is_by_id, e))
+		return -1;
+	if (is_by_id) {
+		if (names_of(s, id, &names, e))
+			return -1;
+	} else {
+		char *full = NULL;
+
+		if (store_name_parse(name, &full, e))
+			return -1;
+		strv_push_take(&names, full);
+	}
+	for (size_t i = 0; i < names.n; i++)
+		if (store_name_take_away(s, names.at[i], ret_orphan, e))
+			return -1;
+	return db_commit(tx, e);
+}
+
+int store_rm(struct store *s, const char *name, uint64_t *ret_freed_bytes, struct err **e)
+{
+	char orphan[STORE_ID_MAX] = "";
+	uint64_t freed_bytes = 0;
+
+	if (forget(s, name, orphan, e))
+		return -1;
+	if (*orphan && store_discard(s, STORE_TEMPLATES, orphan, &freed_bytes, e))
+		return -1;
+	if (ret_freed_bytes)
+		*ret_freed_bytes = freed_bytes;
+	return 0;
+}
