@@ -1,0 +1,180 @@
+#include "builder/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "builder/agent_image.h"
+
+enum { BOOT_TIMEOUT_MS = 120000, RESUME_TIMEOUT_MS = 30000 };
+
+int host_open(struct store *s, const char *kernel, struct host **ret, struct err **e)
+{
+	AUTO(host) h = xcalloc(1, sizeof(*h));
+	autofree char *why = NULL;
+
+	if (vm_version(store_cache_dir(s), &h->vmm_version, e) ||
+	    vm_accel_probe(store_cache_dir(s), &h->accel, &why, e) ||
+	    guest_find(kernel, agent_image, (size_t)(agent_image_end - agent_image),
+		       store_cache_dir(s), &h->guest, e))
+		return -1;
+	log_debug("accelerator %s: %s; %s; kernel %s", h->accel, why, h->vmm_version,
+		  h->guest->release);
+	*ret = take(h);
+	return 0;
+}
+
+void host_free(struct host *h)
+{
+	if (!h)
+		return;
+	free(h->vmm_version);
+	guest_free(h->guest);
+	free(h);
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	agentlink_free(m->link);
+	vm_free(m->vm);
+	free(m);
+}
+
+static int is_machine_alive(void *arg, struct err **e)
+{
+	return vm_check(arg, e);
+}
+
+static int set_up(struct machine *m, const struct machine_opts *o, struct err **e)
+{
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+	struct agent_setup setup = {
+		.hostname = o->hostname ? o->hostname : "kiln",
+		.has_network = true,
+		.is_build = o->is_build,
+		.context_serial = o->context_path ? "context" : NULL,
+	};
+
+	if (agentlink_open(&link, BOOT_TIMEOUT_MS, &m->link, e))
+		return err_wrap(e, "waiting for the guest to boot with %u MiB of memory",
+				o->memory_mib);
+	if (agent_setup(m->link, &setup, &m->fs_bytes, e))
+		return err_wrap(e, "setting up the guest");
+	return 0;
+}
+
+int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
+		 struct err **e)
+{
+	AUTO(machine) m = xcalloc(1, sizeof(*m));
+	struct vm_disk context = { o->context_path, "context" };
+	struct vm_opts vm = {
+		.cpus = o->cpus,
+		.memory_mib = o->memory_mib,
+		.accel = h->accel,
+		.kernel = h->guest->kernel,
+		.initrd = h->guest->initrd,
+		.chain = o->chain,
+		.n_chain = o->n_chain,
+		.overlay_path = o->overlay_path,
+		.disk_bytes = o->disk_bytes,
+		.disks = &context,
+		.n_disks = o->context_path ? 1 : 0,
+		.ram_path = o->ram_path,
+		.forwards = o->forwards,
+		.n_forwards = o->n_forwards,
+	};
+
+	if (vm_boot(&vm, &m->vm, e) || set_up(m, o, e))
+		return err_wrap(e, "booting the VM");
+	*ret = take(m);
+	return 0;
+}
+
+static int check_same_machine(const struct host *h, const struct tmpl *t, struct err **e)
+{
+	if (!streq(h->vmm_version, t->vmm_version))
+		return err_set(e, ERR_VM,
+			       "its memory was saved under %s, and this machine has %s: build "
+			       "it again, or start "
+			       "it from its disk with --cold",
+			       t->vmm_version, h->vmm_version);
+	if (!streq(h->accel, t->accel))
+		return err_set(e, ERR_VM,
+			       "its memory was saved under %s, and this machine runs guests "
+			       "under %s: build it "
+			       "again, or start it from its disk with --cold",
+			       t->accel, h->accel);
+	return 0;
+}
+
+int machine_resume(const struct host *h, const struct tmpl *t, const struct machine_opts *o,
+		   struct agent_identity *identity, struct machine **ret, struct err **e)
+{
+	AUTO(machine) m = xcalloc(1, sizeof(*m));
+	autofree char *ram = tmpl_path(t, "ram");
+	autofree char *state = tmpl_path(t, "state");
+	struct timespec now;
+	struct vm_opts vm = {
+		.cpus = t->cpus,
+		.memory_mib = t->memory_mib,
+		.accel = t->accel,
+		.chain = (const char *const *)t->chain_paths.at,
+		.n_chain = t->chain_paths.n,
+		.overlay_path = o->overlay_path,
+		.disk_bytes = t->disk_bytes,
+		.ram_path = ram,
+		.state_path = state,
+		.forwards = o->forwards,
+		.n_forwards = o->n_forwards,
+	};
+
+	if (check_same_machine(h, t, e) || vm_restore(&vm, &m->vm, e))
+		return -1;
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+
+	if (agentlink_reopen(&link, RESUME_TIMEOUT_MS, &m->link, e))
+		return err_wrap(e, "waiting for the resumed guest");
+	clock_gettime(CLOCK_REALTIME, &now);
+	identity->now_sec = now.tv_sec;
+	identity->now_nsec = (uint32_t)now.tv_nsec;
+	if (agent_identify(m->link, identity, e))
+		return err_wrap(e, "giving the resumed guest its identity");
+	*ret = take(m);
+	return 0;
+}
+
+static void hex(const uint8_t *bytes, size_t n, char *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void identity_new(struct identity *i, const char *template_name, const char *template_id)
+{
+	uint8_t random[26];
+
+	*i = (struct identity){ 0 };
+	fs_random(random, sizeof(random));
+	/* As systemd makes machine ids: a random UUID, version 4 (machine-id(5)). */
+	random[6] = (random[6] & 0x0f) | 0x40;
+	random[8] = (random[8] & 0x3f) | 0x80;
+	hex(random, 16, i->machine_id);
+	hex(random + 16, 10, i->sandbox_id);
+	fs_random(i->agent.seed, sizeof(i->agent.seed));
+	strv_pushf(&i->env, "KILN_SANDBOX_ID=%s", i->sandbox_id);
+	strv_pushf(&i->env, "KILN_TEMPLATE=%s", template_name);
+	strv_pushf(&i->env, "KILN_TEMPLATE_ID=%s", template_id);
+	i->agent.hostname = i->sandbox_id;
+	i->agent.machine_id = i->machine_id;
+	i->agent.env = &i->env;
+}
+
+void identity_release(struct identity *i)
+{
+	strv_release(&i->env);
+}

@@ -1,0 +1,67 @@
+/*
+ * machine.h - a VM with its agent answering: what snapshot/ and the agent link make together.
+ *
+ * struct host is what is found out once per run: accelerator, VMM version, kernel and
+ * initramfs.
+ */
+#ifndef BUILDER_MACHINE_H
+#define BUILDER_MACHINE_H
+
+#include "builder/agentlink.h"
+#include "builder/chain.h"
+#include "snapshot/guest.h"
+#include "snapshot/store.h"
+#include "snapshot/vm.h"
+
+struct host {
+	const char *accel; /* "kvm" or "tcg" */
+	char *vmm_version;
+	struct guest *guest;
+};
+
+/* kernel: --kernel, or NULL. ERR_NOTFOUND: no VMM or no kernel, with how to get it. */
+int host_open(struct store *s, const char *kernel, struct host **ret, struct err **e);
+void host_free(struct host *h);
+DEFINE_AUTO(host)
+
+struct machine {
+	struct vm *vm;
+	struct agentlink *link;
+	uint64_t fs_bytes; /* of the root file system, after it was grown; boot only */
+};
+void machine_free(struct machine *m); /* kills it */
+DEFINE_AUTO(machine)
+
+struct machine_opts {
+	unsigned cpus, memory_mib;
+	uint64_t disk_bytes;
+	const char *const *chain;
+	size_t n_chain;
+	const char *overlay_path;
+	const char *context_path; /* ext4 that COPY reads, or NULL */
+	const char *ram_path;
+	bool is_build;
+	const char *hostname;
+	const struct vm_forward *forwards;
+	size_t n_forwards;
+};
+
+/* Boots, waits for the agent, sets the guest up. */
+int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
+		 struct err **e);
+/* Resumes a template's memory in a private clone; identity must have been filled but for the
+ * time. */
+int machine_resume(const struct host *h, const struct tmpl *t, const struct machine_opts *o,
+		   struct agent_identity *identity, struct machine **ret, struct err **e);
+
+/* A fresh identity: 32 hex digits of machine id, a sandbox id, a seed. */
+struct identity {
+	char machine_id[33];
+	char sandbox_id[21];
+	struct strv env;
+	struct agent_identity agent;
+};
+void identity_new(struct identity *i, const char *template_name, const char *template_id);
+void identity_release(struct identity *i);
+
+#endif

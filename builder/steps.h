@@ -1,0 +1,45 @@
+/*
+ * steps.h - runs a plan's steps in one VM, each of which ends as a block layer in the store.
+ *
+ * After a step the agent freezes the file system, the disk switches to a new overlay, and the
+ * former one is what the step has changed: immutable from then on, recorded under the step's
+ * key.
+ */
+#ifndef BUILDER_STEPS_H
+#define BUILDER_STEPS_H
+
+#include "builder/chain.h"
+#include "builder/context.h"
+#include "builder/machine.h"
+#include "builder/plan.h"
+#include "builder/progress.h"
+
+struct steps_opts {
+	struct store *store;
+	const struct host *host;
+	struct progress *progress;
+	const struct plan *plan;
+	const struct context_selection *selections; /* one per step; used by STEP_COPY */
+	struct context *context;
+	size_t first; /* the steps before it are in *chain already */
+	unsigned cpus, memory_mib;
+	uint64_t disk_bytes;
+	size_t n_shown_before; /* "[3/7]": how many vertices of the stage come before step 0,
+				  and in all */
+	size_t n_shown;
+};
+
+/*
+ * Runs steps first .. last; chain grows by one disk each. *where tells which lines were at work
+ * when it failed. ERR_STEP: a command failed.
+ */
+int steps_run(const struct steps_opts *o, struct chain *chain, struct plan_where *where,
+	      struct err **e);
+
+/* "sh -c echo hi" for messages: words joined by blanks. The caller frees. */
+char *steps_command_text(const struct strv *argv);
+/* How a process ended, as a phrase: "exit code: 1", "killed by signal 9 (SIGKILL)". The caller
+ * frees. */
+char *steps_exit_text(const struct agent_exit *x);
+
+#endif
