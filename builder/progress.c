@@ -327,6 +327,15 @@ void progress_warn(struct progress *p, const char *fmt, ...)
 	event(p, "warning", "text", json_from_str(text.at + strlen("warning: ")));
 }
 
+void progress_end(struct progress *p, const char *error_text)
+{
+	autofree char *line = xasprintf("ERROR: %s\n", error_text);
+
+	if (p->log_fd >= 0)
+		(void)fs_write_full(p->log_fd, line, strlen(line));
+	event(p, "failed", "text", json_from_str(error_text));
+}
+
 bool progress_tail_has(const struct progress *p, const char *text)
 {
 	for (size_t i = 0; i < PROGRESS_TAIL_LINES; i++)

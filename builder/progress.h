@@ -50,6 +50,9 @@ void progress_block(struct progress *p, const char *text);
 void progress_warn(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The error a build ends with: in the log (main prints it on the terminal). */
+void progress_end(struct progress *p, const char *error_text);
+
 /* Whether the current vertex's kept lines hold this text. */
 bool progress_tail_has(const struct progress *p, const char *text);
 

@@ -1,0 +1,48 @@
+/*
+ * build.h - Dockerfile in, named template out.
+ */
+#ifndef BUILDER_BUILD_H
+#define BUILDER_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "builder/service.h"
+
+enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
+
+struct build_opts {
+	const char *context_dir;
+	const char
+		*dockerfile; /* -f: a path, "-" for standard input; NULL: CONTEXT/Dockerfile */
+	struct strv names;   /* -t; may be empty: the template then has its id only */
+	unsigned cpus, memory_mib;
+	uint64_t disk_bytes;       /* 0: the base and BUILD_FREE_BYTES, in whole GiB */
+	const char *start_command; /* --start-cmd; NULL: ENTRYPOINT and CMD when a probe is
+				      asked for */
+	struct ready ready;
+	unsigned ready_timeout_sec;
+	struct strv build_args, contexts, labels;
+	const char *target;
+	bool has_no_cache;    /* --no-cache: every step is run, the template made anew */
+	bool is_pulled;       /* --pull */
+	const char *progress; /* "auto", "tty", "plain", "json", "quiet" */
+	const char *kernel;   /* --kernel; NULL: the one kiln has */
+};
+
+struct build_result {
+	char id[40];
+	struct strv names; /* "web:latest" */
+	bool is_cached;    /* the template was there already */
+	size_t n_steps, n_cached;
+	double seconds;
+};
+
+/* Errors of every code; what the user has to see besides the error (excerpt, last lines) is
+ * shown as it happens. */
+int build_template(const struct build_opts *o, struct build_result *ret, struct err **e);
+void build_result_release(struct build_result *r);
+
+#endif
