@@ -58,9 +58,10 @@ void workdirs_remove_stale(struct store *s);
 
 /* "<id>.ext4" or "<id>.qcow2". The caller frees. */
 char *disk_file_name(const char *id, bool is_base);
-/* The id of the template that a name, or an id's beginning, means. ERR_NOTFOUND, ERR_USAGE. */
+/* The id of the template that a name, or an id's beginning, means; adds that name, or all the
+ * names it has. ERR_NOTFOUND, ERR_USAGE. */
 int store_template_find(struct store *s, const char *name, char ret_id[STORE_ID_MAX],
-			bool *ret_is_by_id, struct err **e);
+			struct strv *ret_names, struct err **e);
 /* Inside a transaction: takes the name away, and its template's row with its last name; then
  * ret_orphan is that template's id, else "". */
 int store_name_take_away(struct store *s, const char *name, char ret_orphan[STORE_ID_MAX],

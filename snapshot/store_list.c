@@ -46,19 +46,6 @@ void store_list_release(struct store_list *l)
 	vec_release(&l->entries);
 }
 
-static int names_of(struct store *s, const char *id, struct strv *ret, struct err **e)
-{
-	AUTO(db_rows) r = NULL;
-	int more;
-
-	if (db_query(s->db, "SELECT name FROM names WHERE template = ?", DB_VALUES(DB_T(id)),
-		     &r, e))
-		return -1;
-	while ((more = db_next(r, e)) == 1)
-		strv_push(ret, db_text(r, 0));
-	return more;
-}
-
 /* In one transaction. *ret_orphan: the template that has no name left, or "". */
 static int forget(struct store *s, const char *name, char ret_orphan[STORE_ID_MAX],
 		  struct err **e)
@@ -66,20 +53,9 @@ static int forget(struct store *s, const char *name, char ret_orphan[STORE_ID_MA
 	AUTO(db_tx) tx = NULL;
 	autostrv names = STRV_INIT;
 	char id[STORE_ID_MAX];
-	bool is_by_id;
 
-	if (db_begin(s->db, &tx, e) || store_template_find(s, name, id, &is_by_id, e))
+	if (db_begin(s->db, &tx, e) || store_template_find(s, name, id, &names, e))
 		return -1;
-	if (is_by_id) {
-		if (names_of(s, id, &names, e))
-			return -1;
-	} else {
-		char *full = NULL;
-
-		if (store_name_parse(name, &full, e))
-			return -1;
-		strv_push_take(&names, full);
-	}
 	for (size_t i = 0; i < names.n; i++)
 		if (store_name_take_away(s, names.at[i], ret_orphan, e))
 			return -1;

@@ -66,14 +66,29 @@ static int find_by_prefix(struct store *s, const char *prefix, char ret_id[STORE
 	return more < 0 ? -1 : 1;
 }
 
+static int names_of(struct store *s, const char *id, struct strv *ret, struct err **e)
+{
+	AUTO(db_rows) r = NULL;
+	int more;
+
+	if (db_query(s->db, "SELECT name FROM names WHERE template = ?", DB_VALUES(DB_T(id)),
+		     &r, e))
+		return -1;
+	while ((more = db_next(r, e)) == 1)
+		strv_push(ret, db_text(r, 0));
+	return more;
+}
+
 static int not_found(struct store *s, const char *name, struct err **e)
 {
 	struct store_list list = { 0 };
 	autostrv names = STRV_INIT;
 	const char *nearest;
 
-	if (store_list(s, &list, e))
+	if (store_list(s, &list, e)) {
+		store_list_release(&list);
 		return -1;
+	}
 	vec_each (it, &list.entries) {
 		const char *full = it->name;
 		size_t len = strlen(full) - (str_ends(full, ":latest") ? 7 : 0);
@@ -90,7 +105,7 @@ static int not_found(struct store *s, const char *name, struct err **e)
 }
 
 int store_template_find(struct store *s, const char *name, char ret_id[STORE_ID_MAX],
-			bool *ret_is_by_id, struct err **e)
+			struct strv *ret_names, struct err **e)
 {
 	autofree char *full = NULL;
 	int found;
@@ -98,10 +113,14 @@ int store_template_find(struct store *s, const char *name, char ret_id[STORE_ID_
 	if (store_name_parse(name, &full, e))
 		return -1;
 	found = find_by_name(s, full, ret_id, e);
-	*ret_is_by_id = found == 0;
-	if (found == 0)
-		found = find_by_prefix(s, name, ret_id, e);
-	return found == 0 ? not_found(s, name, e) : found < 0 ? -1 : 0;
+	if (found == 1)
+		strv_push(ret_names, full);
+	if (found != 0)
+		return found < 0 ? -1 : 0;
+	found = find_by_prefix(s, name, ret_id, e);
+	if (found == 1)
+		return names_of(s, ret_id, ret_names, e);
+	return found < 0 ? -1 : not_found(s, name, e);
 }
 
 static int check_chain(const struct tmpl *t, const char *name, struct err **e)
@@ -161,12 +180,12 @@ static int open_pinned(struct store *s, const char *id, const char *name, struct
 int store_template_open(struct store *s, const char *name, struct tmpl **ret, struct err **e)
 {
 	autoclose int lock = -1;
+	autostrv names = STRV_INIT;
 	char id[STORE_ID_MAX];
-	bool is_by_id;
 
-	if (store_lock(s, LOCK_SH, &lock, e) || store_template_find(s, name, id, &is_by_id, e))
+	if (store_lock(s, LOCK_SH, &lock, e) || store_template_find(s, name, id, &names, e))
 		return -1;
-	return open_pinned(s, id, name, ret, e);
+	return open_pinned(s, id, names.n ? names.at[0] : name, ret, e);
 }
 
 int store_template_find_key(struct store *s, const char *key, struct tmpl **ret, struct err **e)
