@@ -42,7 +42,7 @@ enum {
 	STORE_ID_MAX = 40,
 	STORE_NAME_MAX = 128,
 	STORE_MAX_BUILDS = 50,
-	STORE_MAX_CHAIN = 256,   /* disks under one template */
+	STORE_MAX_CHAIN = 512,   /* disks under one template */
 	STORE_FORMAT = 1,        /* of template.json */
 	STORE_MAX_JSON = 4 << 20 /* bytes of template.json */
 };
@@ -108,7 +108,7 @@ int store_disk_add(struct store *s, const char *path, const char *key, const cha
 /* A stored template. Everything but the paths is in template.json (docs/template-format.md). */
 struct tmpl {
 	char id[STORE_ID_MAX];
-	char *name; /* one of its names, for messages */
+	char *name; /* one of its names, else its id, for messages */
 	char *key;  /* cache key of disk chain + start + ready + machine, hex */
 	int64_t created_sec;
 	char *base_name, *base_digest;
@@ -152,9 +152,10 @@ int store_template_find_key(struct store *s, const char *key, struct tmpl **ret,
 			    struct err **e);
 /*
  * Moves dir (a directory inside a work directory, holding disk.qcow2, ram, state, and perhaps
- * build.log, start.log) into the store, writes template.json, and gives it the name; t is then
- * as if opened. Sets id, created_sec, kiln_version where they are unset, and what it measures.
- * The name's former template is deleted when it has no other name and nobody has it pinned.
+ * build.log, start.log) into the store, writes template.json, and gives it the name (NULL:
+ * none, it can be had by its id until store_rm()); t is then as if opened. Sets id,
+ * created_sec, kiln_version where they are unset, and what it measures. The name's former
+ * template is deleted when it has no other name and nobody has it pinned.
  */
 int store_template_add(struct store *s, struct tmpl *t, const char *dir, const char *name,
 		       struct err **e);
@@ -163,7 +164,7 @@ int store_template_add(struct store *s, struct tmpl *t, const char *dir, const c
 int store_template_name(struct store *s, const char *id, const char *name, struct err **e);
 
 struct store_entry {
-	char *name; /* "web:latest" */
+	char *name; /* "web:latest", "" if it has none */
 	char *id;
 	int64_t created_sec;
 	unsigned cpus, memory_mib;
@@ -171,13 +172,14 @@ struct store_entry {
 	char *base_name, *ready;
 };
 struct store_list {
-	VEC(struct store_entry) entries; /* by name */
+	VEC(struct store_entry) entries; /* by name, one for each name */
 };
 int store_list(struct store *s, struct store_list *ret, struct err **e);
 void store_list_release(struct store_list *l);
 /*
- * Takes the name away, or, given an id, all its names. *ret_freed_bytes (may be NULL): what the
- * template itself had on disk, 0 if it has other names or is pinned. ERR_NOTFOUND, ERR_USAGE.
+ * Takes the name away, or, given an id, all its names: the template goes. *ret_freed_bytes (may
+ * be NULL): what the template itself had on disk, 0 if it has other names or is pinned.
+ * ERR_NOTFOUND, ERR_USAGE.
  */
 int store_rm(struct store *s, const char *name, uint64_t *ret_freed_bytes, struct err **e);
 /* Removes disks that no template stands on and nobody has pinned, and what nothing records. */
@@ -185,7 +187,7 @@ int store_prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e);
 
 /*
  * A build's record and log file, kept also when it fails. name NULL: it has none. status is a
- * word: "ok", "failed", "interrupted" ... One build at a time per struct store.
+ * word: "done", "failed", "interrupted" ... One build at a time per struct store.
  */
 int store_build_begin(struct store *s, const char *name, const char *context,
 		      char ret_id[STORE_ID_MAX], char **ret_log_path, struct err **e);

@@ -62,10 +62,10 @@ char *disk_file_name(const char *id, bool is_base);
  * names it has. ERR_NOTFOUND, ERR_USAGE. */
 int store_template_find(struct store *s, const char *name, char ret_id[STORE_ID_MAX],
 			struct strv *ret_names, struct err **e);
-/* Inside a transaction: takes the name away, and its template's row with its last name; then
- * ret_orphan is that template's id, else "". */
-int store_name_take_away(struct store *s, const char *name, char ret_orphan[STORE_ID_MAX],
-			 struct err **e);
+/* Inside a transaction: takes the template's row away if it has no name; then ret_orphan is its
+ * id, else "". */
+int store_template_forget_nameless(struct store *s, const char *id,
+				   char ret_orphan[STORE_ID_MAX], struct err **e);
 /* Fills dir, chain_paths of a template whose id and chain are set. */
 void template_set_paths(const struct store *s, struct tmpl *t);
 

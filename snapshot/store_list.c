@@ -13,7 +13,8 @@ int store_list(struct store *s, struct store_list *ret, struct err **e)
 	if (db_query(s->db,
 		     "SELECT n.name, t.id, t.created_sec, t.cpus, t.memory_mib, t.disk_bytes, "
 		     "t.memory_stored_bytes, t.disk_stored_bytes, t.base_name, t.ready "
-		     "FROM names n JOIN templates t ON t.id = n.template ORDER BY n.name",
+		     "FROM templates t LEFT JOIN names n ON n.template = t.id "
+		     "ORDER BY n.name, t.n",
 		     NULL, &r, e))
 		return -1;
 	while ((more = db_next(r, e)) == 1) {
@@ -57,8 +58,11 @@ static int forget(struct store *s, const char *name, char ret_orphan[STORE_ID_MA
 	if (db_begin(s->db, &tx, e) || store_template_find(s, name, id, &names, e))
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (store_name_take_away(s, names.at[i], ret_orphan, e))
+		if (db_run(s->db, "DELETE FROM names WHERE name = ?",
+			   DB_VALUES(DB_T(names.at[i])), NULL, e))
 			return -1;
+	if (store_template_forget_nameless(s, id, ret_orphan, e))
+		return -1;
 	return db_commit(tx, e);
 }
 

@@ -93,7 +93,8 @@ static int not_found(struct store *s, const char *name, struct err **e)
 		const char *full = it->name;
 		size_t len = strlen(full) - (str_ends(full, ":latest") ? 7 : 0);
 
-		strv_pushf(&names, "%.*s", (int)len, full);
+		if (*full)
+			strv_pushf(&names, "%.*s", (int)len, full);
 	}
 	store_list_release(&list);
 	nearest = str_nearest(name, (const char *const *)names.at, names.n);
@@ -185,7 +186,7 @@ int store_template_open(struct store *s, const char *name, struct tmpl **ret, st
 
 	if (store_lock(s, LOCK_SH, &lock, e) || store_template_find(s, name, id, &names, e))
 		return -1;
-	return open_pinned(s, id, names.n ? names.at[0] : name, ret, e);
+	return open_pinned(s, id, names.n ? names.at[0] : id, ret, e);
 }
 
 int store_template_find_key(struct store *s, const char *key, struct tmpl **ret, struct err **e)
@@ -196,8 +197,8 @@ int store_template_find_key(struct store *s, const char *key, struct tmpl **ret,
 
 	if (store_lock(s, LOCK_SH, &lock, e) ||
 	    db_query(s->db,
-		     "SELECT t.id, min(n.name) FROM templates t JOIN names n ON n.template = "
-		     "t.id "
+		     "SELECT t.id, coalesce(min(n.name), t.id) "
+		     "FROM templates t LEFT JOIN names n ON n.template = t.id "
 		     "WHERE t.key = ? GROUP BY t.id ORDER BY t.n DESC",
 		     DB_VALUES(DB_T(key)), &r, e))
 		return -1;
@@ -236,49 +237,51 @@ static int insert_template(struct store *s, const struct tmpl *t, struct err **e
 	return 0;
 }
 
-int store_name_take_away(struct store *s, const char *name, char ret_orphan[STORE_ID_MAX],
-			 struct err **e)
+int store_template_forget_nameless(struct store *s, const char *id,
+				   char ret_orphan[STORE_ID_MAX], struct err **e)
 {
-	char id[STORE_ID_MAX];
-	int n_gone = 0, found = find_by_name(s, name, id, e);
+	int n_gone = 0;
 
-	ret_orphan[0] = '\0';
-	if (found <= 0)
-		return found;
-	if (db_run(s->db, "DELETE FROM names WHERE name = ?", DB_VALUES(DB_T(name)), NULL, e) ||
-	    db_run(s->db,
+	if (db_run(s->db,
 		   "DELETE FROM templates WHERE id = ?1 "
 		   "AND NOT EXISTS (SELECT 1 FROM names WHERE template = ?1)",
 		   DB_VALUES(DB_T(id)), &n_gone, e))
 		return -1;
-	if (n_gone)
-		memcpy(ret_orphan, id, sizeof(id));
+	snprintf(ret_orphan, STORE_ID_MAX, "%s", n_gone ? id : "");
 	return 0;
 }
 
-/* Gives the name to the template, inserting its row if there is none; in one transaction. */
+/* Moves the name to the template id. *ret_orphan: its former one, if that has no name left. */
+static int give_name(struct store *s, const char *id, const char *name,
+		     char ret_orphan[STORE_ID_MAX], struct err **e)
+{
+	char former[STORE_ID_MAX] = "";
+
+	if (find_by_name(s, name, former, e) < 0)
+		return -1;
+	if (streq(former, id))
+		return 0;
+	if (db_run(s->db, "INSERT OR REPLACE INTO names(name, template) VALUES(?,?)",
+		   DB_VALUES(DB_T(name), DB_T(id)), NULL, e))
+		return -1;
+	return store_template_forget_nameless(s, former, ret_orphan, e);
+}
+
+/* Gives the name, if there is one, to the template, inserting its row if it has none; in one
+ * transaction. */
 static int record(struct store *s, const struct tmpl *t, const char *name,
 		  char ret_orphan[STORE_ID_MAX], struct err **e)
 {
 	AUTO(db_tx) tx = NULL;
-	char former[STORE_ID_MAX] = "";
 	int64_t n_rows = 0;
 
-	ret_orphan[0] = '\0';
-	if (db_begin(s->db, &tx, e))
-		return -1;
-	if (find_by_name(s, name, former, e) < 0)
-		return -1;
-	if (streq(former, t->id))
-		return db_commit(tx, e);
-	if (store_name_take_away(s, name, ret_orphan, e) ||
+	if (db_begin(s->db, &tx, e) ||
 	    db_get_int(s->db, "SELECT count(*) FROM templates WHERE id = ?",
 		       DB_VALUES(DB_T(t->id)), &n_rows, e))
 		return -1;
 	if (!n_rows && insert_template(s, t, e))
 		return -1;
-	if (db_run(s->db, "INSERT INTO names(name, template) VALUES(?,?)",
-		   DB_VALUES(DB_T(name), DB_T(t->id)), NULL, e))
+	if (name && give_name(s, t->id, name, ret_orphan, e))
 		return -1;
 	return db_commit(tx, e);
 }
@@ -353,18 +356,18 @@ static void fill_in(struct tmpl *t, const char *full_name)
 	if (!t->kiln_version)
 		t->kiln_version = xstrdup(KILN_VERSION);
 	free(t->name);
-	t->name = xstrdup(full_name);
+	t->name = xstrdup(full_name ? full_name : t->id);
 }
 
 /* Rename and rows under the store's shared lock, so that nobody takes it for an orphan. */
-static int put_in_place(struct store *s, struct tmpl *t, const char *dir,
+static int put_in_place(struct store *s, struct tmpl *t, const char *dir, const char *name,
 			char ret_orphan[STORE_ID_MAX], struct err **e)
 {
 	autoclose int lock = -1;
 
 	if (store_lock(s, LOCK_SH, &lock, e) || fs_rename_synced(dir, t->dir, e))
 		return -1;
-	return record(s, t, t->name, ret_orphan, e);
+	return record(s, t, name, ret_orphan, e);
 }
 
 int store_template_add(struct store *s, struct tmpl *t, const char *dir, const char *name,
@@ -373,14 +376,14 @@ int store_template_add(struct store *s, struct tmpl *t, const char *dir, const c
 	autofree char *full = NULL;
 	char orphan[STORE_ID_MAX] = "";
 
-	if (store_name_parse(name, &full, e))
+	if (name && store_name_parse(name, &full, e))
 		return -1;
 	fill_in(t, full);
 	template_set_paths(s, t);
 	measure(t, dir);
 	if (write_json(t, dir, e) || seal(dir, e) || path_lock(dir, LOCK_SH, &t->pin_fd, e))
 		return -1;
-	if (put_in_place(s, t, dir, orphan, e)) {
+	if (put_in_place(s, t, dir, full, orphan, e)) {
 		close(take_fd(t->pin_fd));
 		discard_template(s, t->id);
 		return -1;
