@@ -483,7 +483,10 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 		return -1;
 	if (compute_keys(b, e) || find_cached(b, e))
 		return -1;
-	if (choose_start(b, e) || host_open(b->store, b->o->kernel, &b->host, e))
+	if (choose_start(b, e))
+		return -1;
+	if (host_open(b->store, &b->host, e) ||
+	    host_find_guest(b->host, b->store, b->o->kernel, e))
 		return -1;
 	if (ensure_base(b, e) || choose_disk(b, e))
 		return -1;

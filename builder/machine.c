@@ -10,7 +10,7 @@
 
 enum { BOOT_TIMEOUT_MS = 120000, RESUME_TIMEOUT_MS = 30000 };
 
-int host_open(struct store *s, const char *kernel, struct host **ret, struct err **e)
+int host_open(struct store *s, struct host **ret, struct err **e)
 {
 	AUTO(host) h = xcalloc(1, sizeof(*h));
 	autofree char *why = NULL;
@@ -24,6 +24,12 @@ int host_open(struct store *s, const char *kernel, struct host **ret, struct err
 		  h->guest->release);
 	*ret = take(h);
 	return 0;
+}
+
+int host_find_guest(struct host *h, struct store *s, const char *kernel, struct err **e)
+{
+	return guest_find(kernel, agent_image, (size_t)(agent_image_end - agent_image),
+			  store_cache_dir(s), &h->guest, e);
 }
 
 void host_free(struct host *h)

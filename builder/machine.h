@@ -16,11 +16,14 @@
 struct host {
 	const char *accel; /* "kvm" or "tcg" */
 	char *vmm_version;
-	struct guest *guest;
+	struct guest *guest; /* NULL until host_find_guest() */
 };
 
-/* kernel: --kernel, or NULL. ERR_NOTFOUND: no VMM or no kernel, with how to get it. */
-int host_open(struct store *s, const char *kernel, struct host **ret, struct err **e);
+/* ERR_NOTFOUND: there is no VMM; says how to get one. */
+int host_open(struct store *s, struct host **ret, struct err **e);
+/* What booting needs and resuming does not. kernel: --kernel, or NULL. ERR_NOTFOUND says how to
+ * get a kernel. */
+int host_find_guest(struct host *h, struct store *s, const char *kernel, struct err **e);
 void host_free(struct host *h);
 DEFINE_AUTO(host)
 
