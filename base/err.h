@@ -24,6 +24,8 @@ enum err_code {
 	ERR_TIMEOUT,  /* probe or boot; exit 8 */
 	ERR_VM,       /* the virtual machine monitor; exit 9 */
 	ERR_BUG,      /* our own fault; exit 70 */
+	ERR_NOEXEC,   /* kiln run: CMD is there but can't be run; exit 126, as a shell has it */
+	ERR_NOCMD,    /* kiln run: there is no such CMD; exit 127 */
 };
 
 struct err {

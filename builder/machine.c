@@ -16,12 +16,9 @@ int host_open(struct store *s, struct host **ret, struct err **e)
 	autofree char *why = NULL;
 
 	if (vm_version(store_cache_dir(s), &h->vmm_version, e) ||
-	    vm_accel_probe(store_cache_dir(s), &h->accel, &why, e) ||
-	    guest_find(kernel, agent_image, (size_t)(agent_image_end - agent_image),
-		       store_cache_dir(s), &h->guest, e))
+	    vm_accel_probe(store_cache_dir(s), &h->accel, &why, e))
 		return -1;
-	log_debug("accelerator %s: %s; %s; kernel %s", h->accel, why, h->vmm_version,
-		  h->guest->release);
+	log_debug("%s; accelerator %s: %s", h->vmm_version, h->accel, why);
 	*ret = take(h);
 	return 0;
 }
