@@ -12,6 +12,7 @@
 int fs_mkdirs(const char *path, mode_t mode, struct err **e)
 {
 	autofree char *p = xstrdup(path);
+	struct stat st;
 
 	for (char *slash = p + 1; *slash; slash++) {
 		if (*slash != '/')
@@ -23,6 +24,10 @@ int fs_mkdirs(const char *path, mode_t mode, struct err **e)
 	}
 	if (mkdir(p, mode) && errno != EEXIST)
 		return err_sys(e, "making directory %s", p);
+	if (stat(p, &st) || !S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return err_sys(e, "making directory %s", p);
+	}
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "base/proc.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -13,35 +14,21 @@
 enum { FDS_MAX = 32, FD_PARKED = 1000 };
 
 /*
- * Runs in the child after fork: async-signal-safe calls only. Descriptors are first parked
- * high, so that none is overwritten before it was placed; close_range(2) then takes away
- * everything that was not asked for.
+ * Runs in the child after fork: async-signal-safe calls only. What is wanted is first parked
+ * high, then everything below goes, then each takes its place; the parked ones close at exec.
  */
-static void place_fds(const struct proc_opts *o, int report)
+static void place_fds(const struct proc_opts *o)
 {
-	int top = 2;
-
 	for (size_t i = 0; i < o->n_fds; i++)
 		if (dup3(o->fds[i].ours, FD_PARKED + (int)i, O_CLOEXEC) < 0)
 			return;
-	for (int fd = 0; fd < 3; fd++) {
-		int null = open("/dev/null", fd ? O_WRONLY : O_RDONLY);
-
-		if (null < 0)
-			return;
-		if (null != fd) {
-			dup2(null, fd);
-			close(null);
-		}
-	}
-	for (size_t i = 0; i < o->n_fds; i++) {
+	syscall(SYS_close_range, (unsigned)FD_PARKED, ~0U, CLOSE_RANGE_CLOEXEC);
+	syscall(SYS_close_range, 0U, FD_PARKED - 1U, 0U);
+	if (open("/dev/null", O_RDONLY) != 0 || open("/dev/null", O_WRONLY) != 1 || dup(1) != 2)
+		return;
+	for (size_t i = 0; i < o->n_fds; i++)
 		if (dup2(FD_PARKED + (int)i, o->fds[i].theirs) < 0)
 			return;
-		if (o->fds[i].theirs > top)
-			top = o->fds[i].theirs;
-	}
-	syscall(SYS_close_range, (unsigned)top + 1, (unsigned)report - 1, 0);
-	syscall(SYS_close_range, (unsigned)report + 1, ~0U, 0);
 }
 
 static void child(const struct proc_opts *o, const char *program, pid_t parent, int report)
@@ -56,7 +43,7 @@ static void child(const struct proc_opts *o, const char *program, pid_t parent, 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	place_fds(o, report);
+	place_fds(o);
 	if (!o->cwd || chdir(o->cwd) == 0)
 		execve(program, o->argv, o->env ? o->env : environ);
 	failed = errno;
