@@ -32,6 +32,12 @@ struct parse {
 	struct err **e;
 };
 
+/* The program's own options are a command without a name. */
+static char *title(const struct command *c)
+{
+	return xasprintf("kiln%s%s", *c->name ? " " : "", c->name);
+}
+
 /* ------------------------------------------------------------------ finding */
 
 static const struct option_def *find_name(const struct option_def *defs, const char *name,
@@ -77,14 +83,22 @@ static const char *suggest(const struct parse *p, const char *name)
 static int unknown_name(const struct parse *p, const char *arg, size_t len)
 {
 	autofree char *name = xstrndup(arg, len);
+	autofree char *kiln = title(p->command);
 	const char *nearest = suggest(p, name);
 
 	if (nearest)
-		return err_set(p->e, ERR_USAGE,
-			       "kiln %s has no option --%s (did you mean --%s?)",
-			       p->command->name, name, nearest);
-	return err_set(p->e, ERR_USAGE, "kiln %s has no option --%s (see 'kiln %s --help')",
-		       p->command->name, name, p->command->name);
+		return err_set(p->e, ERR_USAGE, "%s has no option --%s (did you mean --%s?)",
+			       kiln, name, nearest);
+	return err_set(p->e, ERR_USAGE, "%s has no option --%s (see '%s --help')", kiln, name,
+		       kiln);
+}
+
+static int unknown_letter(const struct parse *p, char letter)
+{
+	autofree char *kiln = title(p->command);
+
+	return err_set(p->e, ERR_USAGE, "%s has no option -%c (see '%s --help')", kiln, letter,
+		       kiln);
 }
 
 /* ------------------------------------------------------------------ values */
@@ -201,9 +215,7 @@ static int parse_letters(struct parse *p, const char *letters)
 		if (!d)
 			d = find_letter(common_defs, *at);
 		if (!d)
-			return err_set(p->e, ERR_USAGE,
-				       "kiln %s has no option -%c (see 'kiln %s --help')",
-				       p->command->name, *at, p->command->name);
+			return unknown_letter(p, *at);
 		if (d->kind != OPTION_BOOL)
 			return take_value(p, d, at[1] ? at + 1 : NULL);
 		if (set(d, NULL, p->e))
@@ -261,9 +273,8 @@ int options_check_operands(const struct command *c, const struct strv *operands,
 			   size_t max, struct err **e)
 {
 	if (operands->n < min)
-		return err_set(e, ERR_USAGE, "kiln %s needs %s: kiln %s %s", c->name,
-			       operands->n ? "more than that" : "an argument", c->name,
-			       c->operands);
+		return err_set(e, ERR_USAGE, "kiln %s needs %s (see 'kiln %s --help')", c->name,
+			       c->operands, c->name);
 	if (operands->n <= max)
 		return 0;
 	if (max == 0)
@@ -342,11 +353,12 @@ static void add_option(struct str *s, const struct option_def *d, size_t width)
 
 void options_help(const struct command *c, const struct option_def *defs, struct str *ret)
 {
+	autofree char *kiln = title(c);
 	size_t width = column_width(defs), common_width = column_width(common_defs);
 
 	if (width < common_width)
 		width = common_width;
-	str_addf(ret, "Usage: kiln %s [OPTIONS]%s%s\n\n%s\n", c->name, *c->operands ? " " : "",
+	str_addf(ret, "Usage: %s [OPTIONS]%s%s\n\n%s\n", kiln, *c->operands ? " " : "",
 		 c->operands, c->summary);
 	str_add(ret, "\nOptions:\n");
 	for (const struct option_def *d = defs; d->name; d++)

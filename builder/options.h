@@ -67,8 +67,7 @@ int options_parse(const struct command *c, const struct option_def *defs, int ar
 void options_help(const struct command *c, const struct option_def *defs, struct str *ret);
 
 /*
- * "kiln rm needs at least 1 NAME": checks how many operands there are. max SIZE_MAX: any
- * number.
+ * Checks how many operands there are: "kiln rm needs NAME...". max SIZE_MAX: any number.
  */
 int options_check_operands(const struct command *c, const struct strv *operands, size_t min,
 			   size_t max, struct err **e);
