@@ -3,13 +3,16 @@
  *
  * env is "KEY=value"; later entries win. Results are owned by the caller.
  * Errors are ERR_USAGE: 'failed to process "WORD": unsupported modifier (X) in substitution',
- * ...
+ * ... or ERR_LIMIT.
  */
 #ifndef BUILDER_EXPAND_H
 #define BUILDER_EXPAND_H
 
 #include "base/err.h"
 #include "base/str.h"
+
+/* ${a//?/$a} squares a value's length in one line. */
+enum { EXPAND_MAX_BYTES = 16 << 20 };
 
 /* One string: quotes removed, blanks kept. */
 int expand_word(const char *word, char escape, const struct strv *env, char **ret,

@@ -3,7 +3,8 @@
  * rules).
  *
  * Paths are relative to the context root, slash-separated, clean. The last pattern that matches
- * a path or one of its parents decides.
+ * a path or one of its parents decides. Matching never backtracks: the time for a path is at
+ * most its length times that of the patterns.
  */
 #ifndef BUILDER_IGNORE_H
 #define BUILDER_IGNORE_H
@@ -11,17 +12,25 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/str.h"
+
+enum { IGNORE_PATTERN_MAX_BYTES = 65535 }; /* BuildKit's own bound on a line */
 
 struct ignore;
 
-/* bytes NULL: nothing is ignored. ERR_USAGE names the pattern that is malformed. */
+/* bytes NULL: nothing is ignored. ERR_USAGE names the line and the pattern that is malformed.
+ */
 int ignore_parse(const char *bytes, size_t n, struct ignore **ret, struct err **e);
 void ignore_free(struct ignore *g);
 DEFINE_AUTO(ignore)
 bool ignore_match(const struct ignore *g, const char *path);
-/* True if something below the ignored directory dir may be kept (there are exceptions), so that
- * a walk must go in. */
+/* True if something below the ignored directory dir may be kept (an exception could match
+ * there), so that a walk must go in. */
 bool ignore_may_keep_below(const struct ignore *g, const char *dir);
+
+/* The shortest spelling of a path, without looking at any file ("./a//b/../c/" is "a/c"; ""
+ * is "."). The caller frees. */
+char *path_clean(const char *path);
 
 /* Go's filepath.Match, used for COPY sources: * and ? stop at '/'. 1 match, 0 none, -1
  * ERR_USAGE malformed pattern. */
