@@ -273,6 +273,13 @@ static int get_once(struct http *h, const struct http_request *r, const char *ur
 	set_options(&t, url, headers);
 	failed = finish(&t, curl_easy_perform(h->curl), e);
 	curl_slist_free_all(headers);
+	/* The caller knows the first host, and what its own sink said isn't any host's fault.
+	 */
+	if (failed && (*e)->code == ERR_NET && !is_same_origin(url, r->url)) {
+		autofree char *at = url_authority(url);
+
+		return err_wrap(e, "%s", at);
+	}
 	return failed;
 }
 
@@ -298,20 +305,14 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 		autofree char *before = NULL;
 
 		http_response_release(ret);
-		if (get_once(h, r, url, ret, e)) {
-			autofree char *at = url_authority(url);
-
-			return err_wrap(e, "%s", at);
-		}
+		if (get_once(h, r, url, ret, e))
+			return -1;
 		before = take(url);
 		url = redirect_target(h, ret->status);
 		if (!url)
 			return 0;
-		if (check_url(url, before, r->is_plain_ok, e)) {
-			autofree char *at = url_authority(before);
-
-			return err_wrap(e, "%s", at);
-		}
+		if (check_url(url, before, r->is_plain_ok, e))
+			return -1;
 	}
 	return err_set(e, ERR_NET, "it redirects more than %d times", HTTP_MAX_REDIRECTS);
 }

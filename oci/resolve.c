@@ -1,0 +1,170 @@
+/* resolve.c - a reference becomes an image: its manifest and its configuration, no layers. */
+#include <stdio.h>
+#include <string.h>
+
+#include "oci/config.h"
+#include "oci/layout.h"
+#include "oci/source.h"
+
+/* An index may list indexes: buildx writes one below a layout's index.json. */
+enum { INDEX_DEPTH_MAX = 4 };
+
+static int parse_ref(const char *text, struct oci_ref **ret, struct err **e)
+{
+	AUTO(oci_ref) ref = NULL;
+
+	if (oci_ref_parse(text, &ref, e))
+		return -1;
+	if (ref->kind == OCI_REF_LAYOUT) {
+		char *real = layout_real_dir(ref->dir);
+
+		free(ref->dir);
+		ref->dir = real;
+	}
+	*ret = take(ref);
+	return 0;
+}
+
+int oci_name(const char *text, char **ret, struct err **e)
+{
+	AUTO(oci_ref) ref = NULL;
+
+	if (parse_ref(text, &ref, e))
+		return -1;
+	*ret = oci_ref_text(ref);
+	return 0;
+}
+
+/* "os/arch[/variant]" of letters, digits, '.', '_' and '-'. */
+static int check_platform(const char *platform, struct err **e)
+{
+	size_t n_parts = 0;
+	const char *p = platform;
+
+	for (;; p++) {
+		size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+
+		n_parts += n > 0;
+		p += n;
+		if (!n || *p != '/')
+			break;
+	}
+	if (*p || p[-1] == '/' || n_parts < 2 || n_parts > 3)
+		return err_set(e, ERR_USAGE, "'%s' is no platform like linux/amd64", platform);
+	return 0;
+}
+
+/* From the document that the reference names down to the platform's manifest. */
+static int get_manifest(struct source *source, const char *platform,
+			char ret_digest[OCI_DIGEST_MAX], struct oci_manifest **ret,
+			struct err **e)
+{
+	autostr bytes = STR_INIT;
+
+	if (source->get_root(source, ret_digest, &bytes, e))
+		return -1;
+	for (int depth = 0; depth <= INDEX_DEPTH_MAX; depth++) {
+		AUTO(oci_manifest) m = NULL;
+		const struct oci_entry *entry;
+
+		if (oci_manifest_parse(bytes.at, bytes.len, &m, e))
+			return err_wrap(e, "manifest %s", ret_digest);
+		if (!m->is_index) {
+			*ret = take(m);
+			return 0;
+		}
+		if (oci_manifest_select(m, NULL, platform, &entry, e))
+			return err_wrap(e, "index %s", ret_digest);
+		str_clear(&bytes);
+		memcpy(ret_digest, entry->to.digest, OCI_DIGEST_MAX);
+		if (source->get(source, &entry->to, true, &bytes, e))
+			return -1;
+	}
+	return err_set(e, ERR_LIMIT, "its indexes are nested deeper than %d", INDEX_DEPTH_MAX);
+}
+
+static int get_config(struct source *source, const struct oci_manifest *m,
+		      struct oci_image_config *ret, struct err **e)
+{
+	autostr bytes = STR_INIT;
+
+	if (source->get(source, &m->config, false, &bytes, e))
+		return -1;
+	if (oci_image_config_parse(bytes.at, bytes.len, ret, e))
+		return err_wrap(e, "configuration %s", m->config.digest);
+	return 0;
+}
+
+/* Fills image from its two documents. Takes the contents of c. */
+static int assemble(struct oci_image *image, const struct oci_manifest *m,
+		    struct oci_image_config *c, const char *platform, struct err **e)
+{
+	if (c->platform && !oci_platform_match(c->platform, platform))
+		return err_set(e, ERR_NOTFOUND, "it is an image for %s, not for %s",
+			       c->platform, platform);
+	if (c->diff_ids.n != m->layers.n)
+		return err_set(e, ERR_CORRUPT,
+			       "its manifest has %zu layers, its configuration %zu diff_ids",
+			       m->layers.n, c->diff_ids.n);
+	image->platform = c->platform ? take(c->platform) : xstrdup(platform);
+	image->config = c->config;
+	c->config = (struct oci_config){ .user = NULL };
+	memcpy(image->config_digest, m->config.digest, OCI_DIGEST_MAX);
+	for (size_t i = 0; i < m->layers.n; i++) {
+		const struct oci_descriptor *from = &m->layers.at[i];
+		struct oci_layer layer = { .size_bytes = from->size_bytes };
+
+		memcpy(layer.digest, from->digest, OCI_DIGEST_MAX);
+		snprintf(layer.diff_id, OCI_DIGEST_MAX, "%s", c->diff_ids.at[i]);
+		layer.media_type = xstrdup(from->media_type);
+		vec_push(&image->layers, layer);
+	}
+	return 0;
+}
+
+static int resolve(struct source *source, const char *platform, struct oci_image *image,
+		   struct err **e)
+{
+	struct oci_image_config config = { .platform = NULL };
+	AUTO(oci_manifest) m = NULL;
+	int failed;
+
+	if (get_manifest(source, platform, image->digest, &m, e))
+		return -1;
+	failed = get_config(source, m, &config, e) || assemble(image, m, &config, platform, e);
+	oci_image_config_release(&config);
+	return failed ? -1 : 0;
+}
+
+int oci_resolve(const char *text, const struct oci_opts *o, struct oci_image **ret,
+		struct err **e)
+{
+	AUTO(oci_image) image = xcalloc(1, sizeof(*image));
+	AUTO(oci_ref) ref = NULL;
+	AUTO(source) source = NULL;
+
+	if (parse_ref(text, &ref, e) || check_platform(source_platform(o), e))
+		return -1;
+	image->name = oci_ref_text(ref);
+	source = ref->kind == OCI_REF_LAYOUT ? source_new_layout(ref, o)
+					     : source_new_registry(ref, o);
+	if (resolve(source, source_platform(o), image, e))
+		return err_wrap(e, "image %s", image->name);
+	*ret = take(image);
+	return 0;
+}
+
+void oci_image_free(struct oci_image *image)
+{
+	if (!image)
+		return;
+	vec_each (layer, &image->layers) {
+		free(layer->path);
+		free(layer->media_type);
+	}
+	vec_release(&image->layers);
+	oci_config_release(&image->config);
+	free(image->name);
+	free(image->platform);
+	free(image);
+}
