@@ -31,8 +31,8 @@ STD  := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -g
 HARD := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
 SANF := -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 OPT  := $(if $(SAN),$(SANF),$(HARD))
-LINK := $(if $(SAN),-fsanitize=$(SAN),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 comma := ,
+LINK := $(if $(SAN),-fsanitize=$(SAN),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 DEFS := -DKILN_VERSION='"$(VERSION)"' -DKILN_PREFIX='"$(PREFIX)"'
 ALL_CFLAGS = $(STD) $(WARN) $(OPT) $(DEFS) $(PKG_CFLAGS) $(CFLAGS)
 # The guest agent: static, libc only, never sanitized (it is PID 1 of a machine without anything else).

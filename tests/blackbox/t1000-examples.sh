@@ -1,0 +1,50 @@
+#!/bin/bash
+# Every example is built and run as its README says.
+# takes: 60 s
+. "$(dirname "$0")/../lib/lib.sh"
+
+every_example_is_tested()
+{
+	for e in "$TOP"/examples/*/; do
+		grep -q "^example_$(basename "$e")()" "$TOP/tests/blackbox/$SCRIPT.sh" ||
+			no "no test of $e"
+		[ -s "$e/README.md" ] && [ -s "$e/Dockerfile" ] || no "$e lacks a README or a Dockerfile"
+	done
+}
+
+example_hello()
+{
+	mkdir -p hello
+	cp "$BUILD/hello" hello/
+	ok kiln build -t hello -f "$TOP/examples/hello/Dockerfile" --wait-for-port 8080 hello
+	ok kiln run hello -- /hello
+	prints "hello from "
+}
+
+# Two clones side by side: the same process, each its own machine from there on.
+example_web()
+{
+	local one two
+	ok kiln build -t web --build-context "$DEBIAN" --wait-for-port 8000 "$TOP/examples/web"
+	one=$(free_port)
+	two=$(free_port)
+	start_bg kiln run web -p "$one:8000"
+	start_bg kiln run web -p "$two:8000"
+	wait_until 30 answers "$one"
+	wait_until 30 answers "$two"
+	curl -sS "http://127.0.0.1:$one/" >/dev/null
+	curl -sS "http://127.0.0.1:$one/" >page1
+	curl -sS "http://127.0.0.1:$two/" >page2
+	# One start, many machines: answers() has been a visitor, too.
+	is "$(head -n 1 page1)" "$(head -n 1 page2)"
+	grep -qx 'visits  3' page1 && grep -qx 'visits  2' page2
+	[ "$(grep ^sandbox page1)" != "$(grep ^sandbox page2)" ] || no "one name for two machines"
+	fetch "http://127.0.0.1:$two/find?q=sag"
+	is "$(cat "$OUT")" saggar
+	fetch "http://127.0.0.1:$two/primes"
+	is "$(tail -n 1 "$OUT")" 999983
+}
+
+it "every example has a test, a README and a Dockerfile" every_example_is_tested
+it "examples/hello" example_hello
+it "examples/web, two clones" example_web
