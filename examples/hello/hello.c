@@ -4,10 +4,10 @@
  * hello          says $GREETING and what the machine calls itself; ends
  * hello serve    answers every connection on TCP port 8080 with that and a count; never ends
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -51,8 +51,8 @@ static void answer(int fd, unsigned count)
 	if (n <= 0 || greeting(text, sizeof(text)) < 0)
 		return;
 	len = snprintf(page, sizeof(page),
-		       "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n%s, visit %u\n", text,
-		       count);
+		       "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n%s, visit %u\n",
+		       text, count);
 	if (write(fd, page, len) != len)
 		return;
 	shutdown(fd, SHUT_WR);

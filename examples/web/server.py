@@ -15,7 +15,7 @@ import secrets
 import time
 import urllib.parse
 
-LIMIT = 60000
+LIMIT = 1000000
 
 
 class State:

@@ -153,7 +153,7 @@ unreadable_source()
 	END
 	# Opening it would never end.
 	mkfifo unreadable/pipe
-	LIMIT_SEC=60
+	export LIMIT_SEC=60
 	run kiln build --progress plain -t failing --build-context "$BUSYBOX" unreadable
 	[ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || no "it hangs"
 }

@@ -47,7 +47,7 @@ flood()
 		FROM busybox:1
 		RUN yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c 1000000000; echo; echo the-end
 	END
-	LIMIT_SEC=500
+	export LIMIT_SEC=500
 	python3 "$TOP/tests/lib/peak.py" peak "$KILN" build --progress plain -t flood \
 		--build-context "$BUSYBOX" run >flood.out 2>flood.err || no "$(tail -c 500 flood.err)"
 	grep -q the-end flood.err || no "the end was lost"

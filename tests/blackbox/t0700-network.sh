@@ -2,7 +2,7 @@
 # Real packages over the real network, installed in the guest.
 # takes: 240 s
 . "$(dirname "$0")/../lib/lib.sh"
-LIMIT_SEC=600
+export LIMIT_SEC=600
 
 apt_get_install()
 {

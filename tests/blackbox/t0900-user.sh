@@ -34,7 +34,7 @@ prepare()
 	[ "$(id -u)" != 0 ] || chown -R $UID_GID:$UID_GID theirs
 	unset KILN_GUEST_DIR
 	export KILN_HOME=$TMP/theirs/home
-	cd theirs
+	cd theirs || return 1
 }
 
 build_and_run()

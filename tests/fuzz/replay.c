@@ -1,8 +1,8 @@
 /*
  * replay.c - runs the files of folders through a fuzz target, compiled by any compiler.
  *
- * Linked with one fuzz_X.c it becomes replay_X; its arguments are files or folders of inputs. An
- * input that crashes is named by the last line that was printed.
+ * Linked with one fuzz_X.c it becomes replay_X; its arguments are files or folders of inputs.
+ * An input that crashes is named by the last line that was printed.
  */
 #include <dirent.h>
 #include <stddef.h>
