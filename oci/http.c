@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "oci/ref.h"
 
@@ -21,6 +22,7 @@ struct transfer {
 	const struct http_request *request;
 	struct http_response *response;
 	size_t header_bytes;
+	time_t last_sec;    /* when something came, on the monotonic clock */
 	struct err *failed; /* of the sink, or of a limit */
 };
 
@@ -84,12 +86,21 @@ static char *header_value(const char *line, size_t n, const char *name)
 	return memchr(line, '\0', n) ? NULL : xstrndup(line, n);
 }
 
+static time_t now_sec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
 	char *value;
 
 	n *= size;
+	t->last_sec = now_sec();
 	t->header_bytes += n;
 	if (t->header_bytes > HTTP_MAX_HEADER_BYTES) {
 		err_set(&t->failed, ERR_LIMIT, "its headers are larger than %d bytes",
@@ -115,6 +126,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	n *= size;
+	t->last_sec = now_sec();
 	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200) {
 		const struct http_sink *sink = &t->request->sink;
@@ -129,13 +141,19 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	return n;
 }
 
+/* curl asks at least once a second. Its own low-speed limit is an average, and late. */
 static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
 		       curl_off_t up_now)
 {
 	struct transfer *t = arg;
 
 	(void)total, (void)now, (void)up_total, (void)up_now;
-	return is_stopped(t->h);
+	if (is_stopped(t->h))
+		return 1;
+	if (now_sec() - t->last_sec <= t->h->opts.stall_sec)
+		return 0;
+	err_set(&t->failed, ERR_NET, "it sent nothing for %d seconds", t->h->opts.stall_sec);
+	return 1;
 }
 
 static char *url_part(const char *url, CURLUPart part, unsigned flags)
@@ -168,12 +186,12 @@ static int check_url(const char *url, const char *before, bool is_plain_ok, stru
 	autofree char *user = url_part(url, CURLUPART_USER, 0);
 	const char *how = before ? "it redirects to" : "we were sent to";
 
+	if (scheme && !streq(scheme, "https") && !streq(scheme, "http"))
+		return err_set(e, ERR_NET, "%s a URL that is neither http nor https", how);
 	if (!scheme || !host || user)
 		return err_set(e, ERR_NET, "%s a URL that is not well-formed", how);
 	if (streq(scheme, "https"))
 		return 0;
-	if (!streq(scheme, "http"))
-		return err_set(e, ERR_NET, "%s a URL that is neither http nor https", how);
 	if (!is_plain_ok || !oci_ref_is_loopback(host) ||
 	    (before && !str_starts(before, "http://")))
 		return err_set(e, ERR_NET, "%s plain HTTP at %s, which isn't safe", how, host);
@@ -209,8 +227,6 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->error);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_SEC);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)t->h->opts.stall_sec);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -218,17 +234,6 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-}
-
-static int refuse_timeout(struct transfer *t, struct err **e)
-{
-	curl_off_t connected_us = 0;
-
-	curl_easy_getinfo(t->h->curl, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-	if (connected_us)
-		return err_set(e, ERR_NET, "it sent nothing for %d seconds",
-			       t->h->opts.stall_sec);
-	return err_set(e, ERR_NET, "no connection within %d seconds", HTTP_CONNECT_SEC);
 }
 
 static int finish(struct transfer *t, CURLcode code, struct err **e)
@@ -247,7 +252,7 @@ static int finish(struct transfer *t, CURLcode code, struct err **e)
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(e, ERR_NET, "stopped");
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return refuse_timeout(t, e);
+		return err_set(e, ERR_NET, "no connection within %d seconds", HTTP_CONNECT_SEC);
 	str_add_visible(&why, t->h->error, strlen(t->h->error));
 	return err_set(e, ERR_NET, "%s", why.len ? why.at : curl_easy_strerror(code));
 }
@@ -256,7 +261,7 @@ static int finish(struct transfer *t, CURLcode code, struct err **e)
 static int get_once(struct http *h, const struct http_request *r, const char *url,
 		    struct http_response *ret, struct err **e)
 {
-	struct transfer t = { .h = h, .request = r, .response = ret };
+	struct transfer t = { .h = h, .request = r, .response = ret, .last_sec = now_sec() };
 	struct curl_slist *headers = NULL;
 	int failed;
 

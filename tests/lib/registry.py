@@ -233,7 +233,8 @@ def main():
     server.rules = Rules(server.root)
     server.log = os.path.join(server.root, "requests.log")
     server.log_lock = threading.Lock()
-    print(server.server_address[1], flush=True)
+    sys.stdout.write(f"{server.server_address[1]}\n")
+    sys.stdout.flush()
     if options.stay:
         server.serve_forever()
         return
