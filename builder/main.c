@@ -64,9 +64,9 @@ static int unknown_command(const char *name, struct err **e)
 	names[N_COMMANDS + 1] = "version";
 	nearest = str_nearest(name, names, N_COMMANDS + 2);
 	if (nearest)
-		return err_set(e, ERR_USAGE, "kiln has no command '%s' (did you mean '%s'?)",
+		return err_set(e, ERR_USAGE, "no command is called '%s' (did you mean '%s'?)",
 			       name, nearest);
-	return err_set(e, ERR_USAGE, "kiln has no command '%s' (see 'kiln --help')", name);
+	return err_set(e, ERR_USAGE, "no command is called '%s' (see 'kiln --help')", name);
 }
 
 static int print_version(void)
