@@ -52,7 +52,7 @@ manual_lists_each_option()
 	local bad=0
 	for c in $COMMANDS; do
 		[ -n "$(options_of "$c")" ] || no "$c has no options"
-		mandoc -T utf8 "$(man_page "$c")" | col -b | tr -d '\n' >page
+		mandoc -T ascii -O width=400 "$(man_page "$c")" | sed "s/.\x08//g" >page
 		for o in $(options_of "$c"); do
 			grep -qE -- "(^|[^a-z-])$o([^a-z-]|\$)" page || {
 				echo "$(man_page "$c") lacks $o"

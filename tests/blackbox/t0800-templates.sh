@@ -114,9 +114,9 @@ doctor_finds_faults()
 	[ "$STATUS" != 0 ] || no "no kernel is no fault"
 	grep -qi kernel "$OUT" "$ERR"
 	registry_start
-	ok kiln doctor "$REGISTRY"
+	ok kiln doctor --registry "$REGISTRY"
 	grep -qF "$REGISTRY" "$OUT"
-	run kiln doctor "127.0.0.1:$(free_port)"
+	run kiln doctor --registry "127.0.0.1:$(free_port)"
 	[ "$STATUS" != 0 ] || no "a registry that isn't there is no fault"
 }
 
