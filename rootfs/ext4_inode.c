@@ -1,11 +1,13 @@
 #include "ext4_int.h"
 
 #include <assert.h>
-#include <ext2fs/ext2_ext_attr.h>
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext3_extents.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* After ext2_fs.h, which it needs. */
+#include <ext2fs/ext2_ext_attr.h>
 
 #include "xattr.h"
 
