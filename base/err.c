@@ -8,6 +8,9 @@
 #include "base/str.h"
 
 static struct err *new_link(enum err_code code, int sys, const char *file, int line,
+			    const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+
+static struct err *new_link(enum err_code code, int sys, const char *file, int line,
 			    const char *fmt, va_list ap)
 {
 	struct err *link = xcalloc(1, sizeof(*link));

@@ -26,7 +26,9 @@
 		(v)->at[(v)->n++] = (x);                                          \
 	} while (0)
 
-#define vec_each(it, v) for (__typeof__(*(v)->at) *it = (v)->at; it < (v)->at + (v)->n; it++)
+/* Empty, `at` may be NULL, to which C lets not even 0 be added. */
+#define vec_each(it, v) \
+	for (__typeof__(*(v)->at) *it = (v)->at; it && it < (v)->at + (v)->n; it++)
 
 #define vec_release(v)                 \
 	do {                           \
