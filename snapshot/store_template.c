@@ -395,7 +395,7 @@ int store_template_add(struct store *s, struct tmpl *t, const char *dir, const c
 int store_template_name(struct store *s, const char *id, const char *name, struct err **e)
 {
 	autofree char *full = NULL;
-	autoclose int lock = -1, pin = -1;
+	autoclose int lock = -1;
 	AUTO(tmpl) t = NULL;
 	char orphan[STORE_ID_MAX] = "";
 
