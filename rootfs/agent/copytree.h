@@ -1,0 +1,55 @@
+/*
+ * copytree.h - the copying itself, once source and destination are open: contents, metadata,
+ * whole trees (copy.h has the rules).
+ */
+#ifndef AGENT_COPYTREE_H
+#define AGENT_COPYTREE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "fail.h"
+#include "hardlinks.h"
+#include "mkdirs.h"
+
+/* One COPY under way. */
+struct copy_job {
+	int root, context;
+	bool has_owner, has_many;
+	uid_t uid;
+	gid_t gid;
+	int chmod;                /* -1: as they are */
+	struct mkdirs_as parents; /* missing destination directories */
+	struct hardlinks links;
+	unsigned depth;
+	char path[PATH_MAX]; /* destination below the root of what is being copied: for messages
+				and links */
+};
+
+/* A thing to be copied, and where to. */
+struct copy_item {
+	int from_dir, to_dir;
+	const char *from, *to; /* names in them */
+	struct stat st;
+};
+
+/* What is in the directory `from` goes into the directory `to`, which is j->path. */
+int copytree_entries(struct copy_job *j, int from, int to, struct fail *f);
+/* A regular file that is open already, under a name where nothing is. */
+int copytree_file(struct copy_job *j, int from, const struct copy_item *it, struct fail *f);
+/* A device or FIFO, likewise. */
+int copytree_special(struct copy_job *j, const struct copy_item *it, struct fail *f);
+/* What stands in the way of a file is removed, unless it is a directory. */
+int copytree_make_way(struct copy_job *j, const struct copy_item *it, struct fail *f);
+
+/* j->path gets one name longer: returns the old length for copytree_pop(), or -1. */
+int copytree_push(struct copy_job *j, const char *name, struct fail *f);
+void copytree_pop(struct copy_job *j, int len);
+
+/* Closes, keeps errno, returns -1. */
+int copytree_close(int fd);
+/* "writing /P" with errno; -1. */
+int copytree_cannot_write(const struct copy_job *j, struct fail *f);
+
+#endif

@@ -1,0 +1,83 @@
+#include "net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sysfile.h"
+
+static void put_address(struct sockaddr *to, const char *text)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+
+	inet_pton(AF_INET, text, &in.sin_addr);
+	memcpy(to, &in, sizeof(in));
+}
+
+static int bring_up(int fd, const char *name)
+{
+	struct ifreq r = { 0 };
+
+	strncpy(r.ifr_name, name, sizeof(r.ifr_name) - 1);
+	if (ioctl(fd, SIOCGIFFLAGS, &r))
+		return -1;
+	r.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &r);
+}
+
+static int set_address(int fd, const char *name, unsigned long what, const char *text)
+{
+	struct ifreq r = { 0 };
+
+	strncpy(r.ifr_name, name, sizeof(r.ifr_name) - 1);
+	put_address(&r.ifr_addr, text);
+	return ioctl(fd, what, &r);
+}
+
+static int add_default_route(int fd)
+{
+	struct rtentry r = { .rt_flags = RTF_UP | RTF_GATEWAY };
+
+	put_address(&r.rt_dst, "0.0.0.0");
+	put_address(&r.rt_genmask, "0.0.0.0");
+	put_address(&r.rt_gateway, NET_GATEWAY);
+	return ioctl(fd, SIOCADDRT, &r) && errno != EEXIST ? -1 : 0;
+}
+
+int net_loopback_up(struct fail *f)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), done;
+
+	if (fd < 0)
+		return fail_sys(f, "opening a socket");
+	done = bring_up(fd, "lo");
+	if (done)
+		fail_sys(f, "bringing up the loopback interface");
+	close(fd);
+	return done;
+}
+
+int net_ethernet_up(struct fail *f)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), done;
+
+	if (fd < 0)
+		return fail_sys(f, "opening a socket");
+	/* The user-mode network is IPv4; an address without a way out would only cost programs
+	 * that try IPv6 first their time-outs. ::1 stays. */
+	sysfile_write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");
+	done = set_address(fd, "eth0", SIOCSIFADDR, NET_ADDRESS) ||
+			       set_address(fd, "eth0", SIOCSIFNETMASK, NET_MASK) ||
+			       bring_up(fd, "eth0") || add_default_route(fd)
+		       ? -1
+		       : 0;
+	if (done)
+		fail_sys(f, "bringing up the network interface eth0");
+	close(fd);
+	return done;
+}

@@ -1,0 +1,20 @@
+/*
+ * session.h - the agent's one loop: requests in, answers and output out, children reaped.
+ */
+#ifndef AGENT_SESSION_H
+#define AGENT_SESSION_H
+
+#include <stdbool.h>
+
+struct session_opts {
+	int fd;       /* to the host; taken */
+	bool is_init; /* we are PID 1 of a machine. Else (tests): SETUP, IDENTIFY, QUIESCE,
+			 FREEZE and POWEROFF are answered, but this machine is left as it is */
+	int context;  /* tests: what COPY reads, else -1 */
+};
+
+/* Runs until the host's end of a socket is closed (0) or it cannot go on (-1 with errno). A
+ * port never ends. */
+int session_run(const struct session_opts *o);
+
+#endif
