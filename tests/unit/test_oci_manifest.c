@@ -4,6 +4,7 @@
 
 #define D1 "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define D2 "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+#define MT_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define DESC(type, more) "{\"mediaType\":\"" type "\",\"digest\":\"" D1 "\",\"size\":7" more "}"
 #define CONFIG "\"config\":" DESC(MT_CONFIG, "")
 #define MANIFEST(body) "{\"schemaVersion\":2," body "}"
@@ -27,8 +28,7 @@ static const char *const accepted[] = {
 	INDEX(""),
 	INDEX(FOR("linux", "amd64", "")),
 	INDEX(DESC("application/x-unknown", "")),
-	"{\"mediaType\":\"application/vnd.docker.distribution.manifest.list.v2+json\","
-	"\"schemaVersion\":2,\"manifests\":[]}",
+	MANIFEST("\"mediaType\":\"" MT_LIST "\",\"manifests\":[]"),
 };
 
 static const struct {
