@@ -166,6 +166,7 @@ int store_open(const char *home, struct store **ret, struct err **e)
 	if (db_open(db_path, &s->db, e) || check_schema(s, e))
 		return err_wrap(e, "opening the store in %s", s->home);
 	store_collect(s);
+	reserve_keep(s);
 	*ret = take(s);
 	return 0;
 }

@@ -4,6 +4,7 @@
  *   kiln.db                SQLite (WAL): names, templates, cache keys, image references, builds
  *   lock                   flock: shared while files are renamed in and recorded, exclusive
  *                          while files that nothing records are looked for
+ *   reserve                room put aside, so that a full disk can be cleared
  *   blobs/sha256/<hex>     OCI blobs (oci/ writes them)
  *   disks/<id>.ext4        base disks, read-only
  *   disks/<id>.qcow2       block layers, read-only

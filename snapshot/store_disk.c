@@ -209,20 +209,30 @@ static int forget_all(struct store *s, struct strv *ret_files, struct err **e)
 	return db_commit(tx, e);
 }
 
-int store_prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e)
+static int prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e)
 {
 	AUTO(workdir) trash = NULL;
 	autostrv files = STRV_INIT;
 	autoclose int lock = -1;
-	uint64_t freed_bytes = 0;
 
 	if (workdir_new(s, &trash, e) || store_lock(s, LOCK_EX, &lock, e) ||
 	    forget_all(s, &files, e))
 		return -1;
 	for (size_t i = 0; i < files.n; i++)
-		if (store_move_away(s, STORE_DISKS, files.at[i], trash, &freed_bytes, e))
+		if (store_move_away(s, STORE_DISKS, files.at[i], trash, ret_freed_bytes, e))
 			return -1;
+	return 0;
+}
+
+int store_prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e)
+{
+	uint64_t freed_bytes = 0;
+	int failed;
+
+	reserve_use(s);
+	failed = prune(s, &freed_bytes, e);
+	reserve_keep(s);
 	if (ret_freed_bytes)
 		*ret_freed_bytes = freed_bytes;
-	return 0;
+	return failed;
 }

@@ -40,6 +40,10 @@ int path_sync(const char *path, struct err **e);
 /* Bytes allocated for a file, or for a directory and all below it; 0 if it isn't there. */
 uint64_t allocated_bytes(const char *path);
 
+/* reserve_use() gives the room up if the disk is full, reserve_keep() puts it aside (again). */
+void reserve_use(const struct store *s);
+void reserve_keep(const struct store *s);
+
 /* Removes work directories nobody holds, then what no row names. Failing to is no failure. */
 void store_collect(struct store *s);
 /*

@@ -66,16 +66,27 @@ static int forget(struct store *s, const char *name, char ret_orphan[STORE_ID_MA
 	return db_commit(tx, e);
 }
 
-int store_rm(struct store *s, const char *name, uint64_t *ret_freed_bytes, struct err **e)
+static int remove_template(struct store *s, const char *name, uint64_t *ret_freed_bytes,
+			   struct err **e)
 {
 	char orphan[STORE_ID_MAX] = "";
-	uint64_t freed_bytes = 0;
 
 	if (forget(s, name, orphan, e))
 		return -1;
-	if (*orphan && store_discard(s, STORE_TEMPLATES, orphan, &freed_bytes, e))
-		return -1;
+	if (!*orphan)
+		return 0;
+	return store_discard(s, STORE_TEMPLATES, orphan, ret_freed_bytes, e);
+}
+
+int store_rm(struct store *s, const char *name, uint64_t *ret_freed_bytes, struct err **e)
+{
+	uint64_t freed_bytes = 0;
+	int failed;
+
+	reserve_use(s);
+	failed = remove_template(s, name, &freed_bytes, e);
+	reserve_keep(s);
 	if (ret_freed_bytes)
 		*ret_freed_bytes = freed_bytes;
-	return 0;
+	return failed;
 }
