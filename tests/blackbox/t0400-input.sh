@@ -23,16 +23,16 @@ no_dockerfile()
 	says_one_line nosuchdir
 	: >emptyfile
 	build_fails 2 emptyfile
-	says_one_line emptyfile
+	says_one_line emptyfile "not a directory"
 }
 
 unknown_instruction()
 {
-	refused "unknown instruction: RNU" "did you mean RUN" "line 2" <<-'END'
+	refused "unknown instruction: RUNN" "did you mean RUN" "Dockerfile:2:" <<-'END'
 		FROM busybox:1
-		RNU echo
+		RUNN echo
 	END
-	says "RNU echo" ">>>"
+	says ">>> RUNN echo"
 	refused "unknown instruction: COPPY" COPY <<-'END'
 		FROM busybox:1
 		COPPY a b
@@ -45,7 +45,7 @@ unknown_instruction()
 
 syntax_errors()
 {
-	refused "line 3" <<-'END'
+	refused "Dockerfile:3:" <<-'END'
 		FROM busybox:1
 		RUN true
 		ENV LONELY
@@ -67,7 +67,7 @@ syntax_errors()
 # What later versions do is refused by name and line, never ignored.
 not_yet()
 {
-	refused "line 2" <<-'END'
+	refused "Dockerfile:2:" heredoc <<-'END'
 		FROM busybox:1
 		RUN <<EOF
 		echo

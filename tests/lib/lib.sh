@@ -24,9 +24,9 @@ NODE=node:18=oci-layout://$BUILD/images/node:18
 BUSYBOX=busybox:1=oci-layout://$BUILD/images/busybox:1
 # The longest a single kiln may take, in seconds. Emulated machines are slow, sanitized programs too.
 LIMIT_SEC=${LIMIT_SEC:-150}
-OUT=$TMP/out # standard output of the last run(), fails(), ok() ...
-ERR=$TMP/err # ... and its standard error
-PIDS=$TMP/pids
+OUT=$TMP/.out # standard output of the last run(), fails(), ok() ...
+ERR=$TMP/.err # ... and its standard error
+PIDS=$TMP/.pids
 
 cd "$TMP" || exit 1
 : >"$PIDS"
@@ -76,17 +76,17 @@ trap 'exit 143' TERM HUP
 
 it()
 {
-	local what=$1 from=$EPOCHREALTIME to status log=$TMP/log
+	local what=$1 from=$EPOCHREALTIME to status log=$TMP/.log
 	shift
 	(
 		trap - EXIT
-		PIDS=$TMP/case.pids
+		PIDS=$TMP/.case
 		: >"$PIDS"
 		set -e
 		"$@"
 	) >"$log" 2>&1
 	status=$?
-	stop_all "$TMP/case.pids"
+	stop_all "$TMP/.case"
 	to=$EPOCHREALTIME
 	printf -v took '%d.%d s' $(((${to/./} - ${from/./}) / 1000000)) \
 		$(((${to/./} - ${from/./}) / 100000 % 10))
