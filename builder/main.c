@@ -14,7 +14,7 @@
 static const struct command commands[] = {
 	{ "build", "CONTEXT", "Build a template from a Dockerfile", NULL, cmd_build, false },
 	{ "run", "NAME [-- CMD [ARG...]]", "Resume a template in a private clone", NULL,
-	  cmd_run, true },
+	  cmd_run, false },
 	{ "ls", "", "List the templates", NULL, cmd_ls, false },
 	{ "inspect", "NAME", "Show what a template is made of", NULL, cmd_inspect, false },
 	{ "rm", "NAME...", "Remove templates", NULL, cmd_rm, false },
