@@ -7,7 +7,8 @@
  * Limits:   HTTP_MAX_HEADER_BYTES of headers; the body's limit is the sink's matter. A transfer
  *           without a byte for stall_sec is ERR_NET, so is a connection that takes longer than
  *           HTTP_CONNECT_SEC.
- * Errors:   ERR_NET names the host. A status, whichever, is no error here: the caller looks.
+ * Errors:   ERR_NET, naming the host if it is another one than the URL's; what the sink sets;
+ *           ERR_LIMIT. A status, whichever, is no error here: the caller looks.
  * Threads:  a struct http and its connections belong to one thread at a time.
  * Absent:   retries, credentials and mirrors are the business of whoever calls (registry.c,
  *           auth.c).

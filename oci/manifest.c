@@ -49,16 +49,6 @@ static bool one_of(const char *const *list, size_t n, const char *s)
 	return false;
 }
 
-bool oci_media_type_is_manifest(const char *media_type)
-{
-	return ONE_OF(manifest_types, media_type);
-}
-
-bool oci_media_type_is_index(const char *media_type)
-{
-	return ONE_OF(index_types, media_type);
-}
-
 /* ERR_CORRUPT: "<before>'<s>'", with s made fit to be printed. */
 static int refuse(const char *before, const char *s, struct err **e)
 {
@@ -173,8 +163,8 @@ static int parse_entry(const struct json *j, struct oci_entry *ret, struct err *
 	if (parse_descriptor(j, &ret->to, e) || json_opt_object(j, "platform", &platform, e) ||
 	    json_opt_object(j, "annotations", &annotations, e))
 		return -1;
-	ret->is_image = oci_media_type_is_manifest(ret->to.media_type) ||
-			oci_media_type_is_index(ret->to.media_type);
+	ret->is_image = ONE_OF(manifest_types, ret->to.media_type) ||
+			ONE_OF(index_types, ret->to.media_type);
 	if (platform && parse_platform(platform, ret, e))
 		return -1;
 	return annotations ? parse_annotations(annotations, ret, e) : 0;
@@ -185,7 +175,6 @@ static int parse_index(const struct json *root, struct oci_manifest *m, struct e
 	const struct json *list;
 	size_t n;
 
-	m->is_index = true;
 	if (json_get_array(root, "manifests", &list, e))
 		return -1;
 	n = json_count(list);
@@ -204,55 +193,66 @@ static int parse_index(const struct json *root, struct oci_manifest *m, struct e
 	return 0;
 }
 
-/* Sets is_index, or says what this is instead. */
-static int tell_kind(const struct json *root, struct oci_manifest *m, struct err **e)
+/* What a document looks like, before anything of it is believed. */
+struct shape {
+	const char *media_type; /* the one it gives itself, or NULL */
+	bool is_schema1;
+	bool is_list; /* it has "manifests" */
+	bool is_leaf; /* it has "config" or "layers" */
+};
+
+static int read_shape(const struct json *root, struct shape *ret, struct err **e)
 {
 	const struct json *manifests = NULL, *layers = NULL, *config = NULL, *fs_layers = NULL;
-	const char *media_type = NULL;
 	int64_t version = 2;
 
 	if (!json_holds_object(root))
 		return err_set(e, ERR_CORRUPT, "it is no JSON object");
 	if (json_opt_int(root, "schemaVersion", &version, e) ||
-	    json_opt_str(root, "mediaType", &media_type, e) ||
-	    json_opt_array(root, "fsLayers", &fs_layers, e))
-		return -1;
-	if (version == 1 || fs_layers || (media_type && ONE_OF(schema1_types, media_type)))
-		return err_set(e, ERR_CORRUPT,
-			       "this is a Docker schema 1 manifest, obsolete since 2016: push "
-			       "the image again with a current tool");
-	if (json_opt_array(root, "manifests", &manifests, e) ||
+	    json_opt_str(root, "mediaType", &ret->media_type, e) ||
+	    json_opt_array(root, "fsLayers", &fs_layers, e) ||
+	    json_opt_array(root, "manifests", &manifests, e) ||
 	    json_opt_array(root, "layers", &layers, e) ||
 	    json_opt_object(root, "config", &config, e))
 		return -1;
-	if (manifests && (layers || config))
+	ret->is_schema1 = version == 1 || fs_layers ||
+			  (ret->media_type && ONE_OF(schema1_types, ret->media_type));
+	ret->is_list = manifests != NULL;
+	ret->is_leaf = layers || config;
+	return 0;
+}
+
+static int tell_kind(const struct shape *shape, bool *ret_is_index, struct err **e)
+{
+	bool says_index = shape->media_type && ONE_OF(index_types, shape->media_type);
+	bool says_manifest = shape->media_type && ONE_OF(manifest_types, shape->media_type);
+
+	if (shape->is_schema1)
+		return err_set(e, ERR_CORRUPT,
+			       "this is a Docker schema 1 manifest, obsolete since 2016: push "
+			       "the image again with a current tool");
+	if (shape->media_type && !says_index && !says_manifest)
+		return refuse("it is no container image: its media type is ", shape->media_type,
+			      e);
+	if (!shape->is_list && !shape->is_leaf)
+		return err_set(e, ERR_CORRUPT, "it is neither an image manifest nor an index");
+	if ((shape->is_list || says_index) && (shape->is_leaf || says_manifest))
 		return err_set(e, ERR_CORRUPT, "it claims to be both an image and an index");
-	m->is_index = manifests != NULL;
-	if (!media_type)
-		return manifests || layers || config
-			       ? 0
-			       : err_set(e, ERR_CORRUPT,
-					 "it is neither an image manifest nor an index");
-	if (oci_media_type_is_manifest(media_type) && !m->is_index)
-		return 0;
-	if (oci_media_type_is_index(media_type)) {
-		m->is_index = true;
-		return layers || config ? err_set(e, ERR_CORRUPT,
-						  "it claims to be both an image and an index")
-					: 0;
-	}
-	return refuse("it is no container image: its media type is ", media_type, e);
+	*ret_is_index = shape->is_list;
+	return 0;
 }
 
 int oci_manifest_parse(const char *bytes, size_t n, struct oci_manifest **ret, struct err **e)
 {
 	AUTO(oci_manifest) m = xcalloc(1, sizeof(*m));
+	struct shape shape = { .media_type = NULL };
 	AUTO(json) root = NULL;
 
 	if (n > OCI_MAX_MANIFEST_BYTES)
 		return err_set(e, ERR_LIMIT, "it is larger than %d bytes",
 			       OCI_MAX_MANIFEST_BYTES);
-	if (json_parse(bytes, n, "it", &root, e) || tell_kind(root, m, e))
+	if (json_parse(bytes, n, "it", &root, e) || read_shape(root, &shape, e) ||
+	    tell_kind(&shape, &m->is_index, e))
 		return -1;
 	if (m->is_index) {
 		if (parse_index(root, m, e))

@@ -63,8 +63,4 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
  * 1 near enough, 0 no. */
 int oci_platform_match(const char *have, const char *want);
 
-/* For error texts: the media types that an index may give for what we can read. */
-bool oci_media_type_is_manifest(const char *media_type);
-bool oci_media_type_is_index(const char *media_type);
-
 #endif

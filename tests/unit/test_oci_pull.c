@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/proc.h"
 #include "oci/blobs.h"
 #include "oci/registry.h"
@@ -524,28 +525,55 @@ static void test_two_processes(void **state)
 	assert_int_equal(stored_files(), 2 + LAYERS);
 }
 
-/* A process that dies in mid-air leaves temporary files; the next fetch removes them. */
+/* A child that stalls in mid-air, with its temporary files there. */
+static pid_t stalling_child(struct oci_image *image)
+{
+	struct err *e = NULL;
+	pid_t pid;
+
+	rules("[{\"match\": \"/blobs/\", \"stall\": 100000}]");
+	pid = fork();
+	if (pid == 0) {
+		interrupt_init();
+		interrupt_start_guard();
+		oci_fetch(image, &(struct oci_opts){ .blob_dir = t.blob_dir }, &e);
+		_exit(0);
+	}
+	for (int i = 0; i < 500 && stored_files() < 3; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	assert_true(stored_files() > 2);
+	rules("[]");
+	return pid;
+}
+
+/* After SIGKILL temporary files are left; the next fetch removes them. */
 static void test_killed(void **state)
 {
 	AUTO(oci_image) image = NULL;
 	struct err *e = NULL;
+
+	(void)state;
+	ok(resolve("test/app:1", &image, &e), &e);
+	proc_kill(stalling_child(image));
+	assert_true(stored_files() > 2);
+	ok(fetch(image, &e), &e);
+	assert_int_equal(stored_files(), 2 + LAYERS);
+}
+
+static void test_interrupted(void **state)
+{
+	AUTO(oci_image) image = NULL;
+	struct err *e = NULL;
+	int status;
 	pid_t pid;
 
 	(void)state;
-	rules("[{\"match\": \"/blobs/\", \"stall\": 100000}]");
 	ok(resolve("test/app:1", &image, &e), &e);
-	pid = fork();
-	if (pid == 0) {
-		fetch(image, &e);
-		_exit(0);
-	}
-	for (int i = 0; i < 100 && stored_files() < 3; i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
-	proc_kill(pid);
-	assert_true(stored_files() > 2);
-	rules("[]");
-	ok(fetch(image, &e), &e);
-	assert_int_equal(stored_files(), 2 + LAYERS);
+	pid = stalling_child(image);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
+	assert_int_equal(stored_files(), 2);
 }
 
 int main(void)
@@ -565,6 +593,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same_layer_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
