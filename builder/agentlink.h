@@ -4,8 +4,11 @@
  *
  * One caller at a time; everything is driven from agent_pump() and the calls that wait. Nothing
  * the guest sends is believed: lengths are bounded before use, unknown or oversized frames end
- * the link with ERR_VM. Waiting calls check on_idle (may be NULL) at least every 200 ms: -1
- * from it ends the wait with its error (vm_check: the machine died).
+ * the link with ERR_VM. Output callbacks run inside these calls and must not make any.
+ * Failures that the guest reports carry its sentence and errno: ERR_STEP (the command could not
+ * be run), ERR_USAGE (an unknown user, a destination that cannot be), ERR_SYS, ERR_NOTFOUND,
+ * ERR_LIMIT. Waiting calls check on_idle (may be NULL) at least every 200 ms: -1 from it ends
+ * the wait with its error (vm_check: the machine died).
  */
 #ifndef BUILDER_AGENTLINK_H
 #define BUILDER_AGENTLINK_H
@@ -60,9 +63,10 @@ struct agent_exec {
 	bool has_tty;
 	unsigned short rows, cols;
 	bool is_service; /* start command: not waited for; output is kept in a ring in the guest
-			    and streamed too */
+			    and streamed too, stderr with stdout as stream 1. It never waits
+			    for us: what we don't take in time is lost from the stream */
 	void (*on_output)(void *arg, int stream, const char *bytes,
-			  size_t n); /* stream 1 or 2 */
+			  size_t n); /* stream 1 or 2; may be NULL */
 	void *arg;
 };
 struct agent_exit {
@@ -71,7 +75,9 @@ struct agent_exit {
 	int signal;  /* what killed it, or 0 */
 	bool is_oom; /* the kernel's out-of-memory killer did */
 };
-/* Starts it. ERR_STEP: no such program, no such user, cwd is no directory ... with the agent's
+/* Signals reach its whole process group; SIGKILL in a build everything that it started. When a
+ * build step ends, what it left running is killed.
+ * Starts it. ERR_STEP: no such program, no such user, cwd is no directory ... with the agent's
  * sentence. */
 int agent_start(struct agentlink *l, const struct agent_exec *x, uint32_t *ret_id,
 		struct err **e);
@@ -128,7 +134,18 @@ int agent_thaw(struct agentlink *l, struct err **e);
  * until agentlink_reopen(). */
 int agent_quiesce(struct agentlink *l, struct err **e);
 
-/* After a restore, before anything else runs: clock, random pool, identity. */
+/*
+ * The last start command, also one from before a restore: the last 60 KiB of what it wrote are
+ * added to *ret_tail, as they are. Without one: nothing, and has_ended is false.
+ */
+int agent_service_log(struct agentlink *l, struct str *ret_tail, struct agent_exit *ret_exit,
+		      struct err **e);
+
+/*
+ * After a restore, before anything else runs: clock, random pool, identity. Not waited for: the
+ * guest does it before any later request and refuses those if it failed; the failure is
+ * reported by the next call.
+ */
 struct agent_identity {
 	int64_t now_sec;
 	uint32_t now_nsec;

@@ -8,7 +8,7 @@
 
 #include "boot.h"
 #include "fail.h"
-#include "session.h"
+#include "server.h"
 
 /* On the console, where the host finds it. PID 1 then ends, and the kernel stops the machine.
  */
@@ -22,7 +22,7 @@ static int give_up(const struct fail *f)
 int main(void)
 {
 	static struct fail f;
-	struct session_opts o = { .is_init = true, .context = -1 };
+	struct server_opts o = { .is_init = true, .context = -1 };
 
 	if (getpid() != 1) {
 		dprintf(2, "kiln-agent: this is the init process of kiln's guests\n");
@@ -30,7 +30,7 @@ int main(void)
 	}
 	if (boot_begin(&f) || boot_port(&o.fd, &f))
 		return give_up(&f);
-	session_run(&o);
+	server_run(&o);
 	fail_sys(&f, "talking to the host");
 	return give_up(&f);
 }

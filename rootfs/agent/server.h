@@ -1,12 +1,12 @@
 /*
- * session.h - the agent's one loop: requests in, answers and output out, children reaped.
+ * server.h - the agent's one loop: requests in, answers and output out, children reaped.
  */
-#ifndef AGENT_SESSION_H
-#define AGENT_SESSION_H
+#ifndef AGENT_SERVER_H
+#define AGENT_SERVER_H
 
 #include <stdbool.h>
 
-struct session_opts {
+struct server_opts {
 	int fd;       /* to the host; taken */
 	bool is_init; /* we are PID 1 of a machine. Else (tests): SETUP, IDENTIFY, QUIESCE,
 			 FREEZE and POWEROFF are answered, but this machine is left as it is */
@@ -15,6 +15,6 @@ struct session_opts {
 
 /* Runs until the host's end of a socket is closed (0) or it cannot go on (-1 with errno). A
  * port never ends. */
-int session_run(const struct session_opts *o);
+int server_run(const struct server_opts *o);
 
 #endif

@@ -1,4 +1,4 @@
-#include "session.h"
+#include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 
 enum { FDS_MAX = 2 + PROCESS_FDS * PROTO_PROCESSES_MAX + WORKERS_MAX };
 
-static struct session {
+static struct server {
 	bool is_init, is_build, has_network, is_set_up, must_identify;
 	int children; /* signalfd */
 	int context;
@@ -446,7 +446,7 @@ static int watch_children(void)
 	return s.children < 0 ? -1 : 0;
 }
 
-int session_run(const struct session_opts *o)
+int server_run(const struct server_opts *o)
 {
 	static const uint8_t no_nonce[PROTO_NONCE_BYTES];
 
