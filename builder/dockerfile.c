@@ -56,8 +56,7 @@ static int read_heredocs(struct parser *p, const char *line, struct df_instructi
 {
 	if (!may_have_heredocs(i))
 		return 0;
-	if (heredoc_find(line, &i->heredocs, e))
-		return -1;
+	heredoc_find(line, &i->heredocs);
 	vec_each (h, &i->heredocs)
 		if (heredoc_read_body(&p->lines, h, e))
 			return -1;

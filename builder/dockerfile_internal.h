@@ -48,7 +48,7 @@ enum df_json { DF_JSON_NONE, DF_JSON_STRINGS, DF_JSON_OTHER };
 enum df_json df_json_read(struct span text, struct strv *ret);
 
 /* heredoc.c: the heredocs that a logical line opens, without their bodies. */
-int heredoc_find(const char *line, struct df_heredocs *ret, struct err **e);
+void heredoc_find(const char *line, struct df_heredocs *ret);
 int heredoc_read_body(struct df_lines *l, struct df_heredoc *h, struct err **e);
 void heredoc_release(struct df_heredoc *h);
 

@@ -40,52 +40,57 @@ static const char *read_mark(const char *word, struct df_heredoc *ret)
 	return *word && !strchr(word, '<') ? word : NULL;
 }
 
-/* 1 with *ret if a word of the line opens a heredoc. */
-static int parse_word(const char *word, struct df_heredoc *ret, struct err **e)
+/* Lexes what follows the mark; false if that is not exactly one word. */
+static bool read_name(const char *rest, bool keeps_quotes, char **ret)
 {
-	struct lexer_opts o = { .escape = '\\', .keeps_unset = true, .glues_heredocs = true };
-	autostrv plain = STRV_INIT;
-	autostrv raw = STRV_INIT;
+	const struct lexer_opts o = { .escape = '\\',
+				      .keeps_quotes = keeps_quotes,
+				      .keeps_unset = true,
+				      .glues_heredocs = true };
+	autostrv words = STRV_INIT;
+	struct err *e = NULL;
+
+	if (lexer_words(&o, rest, strlen(rest), &words, &e)) {
+		err_drop(&e);
+		return false;
+	}
+	if (words.n != 1)
+		return false;
+	*ret = take(words.at[0]);
+	return true;
+}
+
+static bool parse_word(const char *word, struct df_heredoc *ret)
+{
+	autofree char *quoted = NULL;
 	const char *rest;
 
 	*ret = (struct df_heredoc){ .content = STR_INIT };
 	rest = read_mark(word, ret);
-	if (!rest)
-		return 0;
-	if (lexer_words(&o, rest, strlen(rest), &plain, e))
-		return err_wrap(e, "heredoc %s", rest);
-	o.keeps_quotes = true;
-	if (lexer_words(&o, rest, strlen(rest), &raw, e))
-		return err_wrap(e, "heredoc %s", rest);
-	if (plain.n != 1 || raw.n != 1)
-		return 0;
+	if (!rest || !read_name(rest, true, &quoted) || !read_name(rest, false, &ret->name))
+		return false;
 	/* A quote that went away quoted something; an escaped one didn't. */
-	ret->is_expanded = count_quotes(plain.at[0]) == count_quotes(raw.at[0]);
-	ret->name = take(plain.at[0]);
-	return 1;
+	ret->is_expanded = count_quotes(ret->name) == count_quotes(quoted);
+	return true;
 }
 
-int heredoc_find(const char *line, struct df_heredocs *ret, struct err **e)
+void heredoc_find(const char *line, struct df_heredocs *ret)
 {
-	struct err *unsplit = NULL;
+	struct err *e = NULL;
 	autostrv words = STRV_INIT;
 
 	if (!strstr(line, "<<"))
-		return 0;
-	if (lexer_words(&line_lexer, line, strlen(line), &words, &unsplit)) {
-		err_drop(&unsplit); /* a shell may understand it; it just has no heredocs */
-		return 0;
+		return;
+	if (lexer_words(&line_lexer, line, strlen(line), &words, &e)) {
+		err_drop(&e); /* a shell may understand it; it just has no heredocs */
+		return;
 	}
 	for (size_t i = 0; i < words.n; i++) {
 		struct df_heredoc h;
-		int got = parse_word(words.at[i], &h, e);
 
-		if (got < 0)
-			return -1;
-		if (got)
+		if (parse_word(words.at[i], &h))
 			vec_push(ret, h);
 	}
-	return 0;
 }
 
 static bool is_terminator(const struct df_heredoc *h, struct span line)
@@ -134,13 +139,10 @@ void df_heredoc_body(const struct df_heredoc *h, struct str *ret)
 const struct df_heredoc *df_heredoc_named(const struct df_heredocs *v, const char *word)
 {
 	struct df_heredoc h;
-	struct err *e = NULL;
 	const struct df_heredoc *found = NULL;
 
-	if (parse_word(word, &h, &e) <= 0) {
-		err_drop(&e);
+	if (!parse_word(word, &h))
 		return NULL;
-	}
 	vec_each (it, v)
 		if (!found && streq(it->name, h.name))
 			found = it;
