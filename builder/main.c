@@ -24,7 +24,7 @@ static const struct command commands[] = {
 	  cmd_flatten, false },
 	{ "doctor", "[IMAGE]", "Check what kiln needs on this machine", NULL, cmd_doctor,
 	  false },
-	{ "dockerfile", "parse|expand FILE", "Show how kiln reads a Dockerfile", NULL,
+	{ "dockerfile", "parse|expand|ignored ARG...", "Show how kiln reads a Dockerfile", NULL,
 	  cmd_dockerfile, true },
 };
 
@@ -102,6 +102,20 @@ static int help(const struct command *top, const struct option_def *defs, int ar
 	return c->run(c, 2, (char *[]){ argv[1], option, NULL }, e);
 }
 
+/*
+ * Where the command stands in argv. Its number of operands doesn't tell: a "--" further on, the
+ * command's own, isn't among them. The program's own options take no values.
+ */
+static int find_operand(int argc, char **argv)
+{
+	int at = 1;
+
+	while (at < argc && argv[at][0] == '-' && argv[at][1])
+		if (streq(argv[at++], "--"))
+			break;
+	return at;
+}
+
 static int run(int argc, char **argv, struct err **e)
 {
 	autofree char *list = list_commands();
@@ -119,7 +133,7 @@ static int run(int argc, char **argv, struct err **e)
 	};
 	const struct command *c;
 	autostrv rest = STRV_INIT;
-	int status = options_parse(&top, defs, argc, argv, &rest, NULL, e);
+	int at, status = options_parse(&top, defs, argc, argv, &rest, NULL, e);
 
 	if (status)
 		return status < 0 ? -1 : 0;
@@ -129,8 +143,9 @@ static int run(int argc, char **argv, struct err **e)
 		print_usage(&top, defs, stderr);
 		return err_exit_status(ERR_USAGE);
 	}
-	argv += argc - (int)rest.n;
-	argc = (int)rest.n;
+	at = find_operand(argc, argv);
+	argv += at;
+	argc -= at;
 	if (streq(argv[0], "help"))
 		return help(&top, defs, argc, argv, e);
 	c = find_command(argv[0]);
