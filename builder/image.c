@@ -50,36 +50,33 @@ int image_check_contexts(const struct strv *contexts, struct err **e)
 	return 0;
 }
 
-/* Names that Docker takes for the same image have one form: no "docker.io/library/", and a tag.
- */
-static char *plain_name(const char *name)
+/* Names that Docker takes for the same image have one form; what is no image name stays as it
+ * is. */
+static char *full_name(const char *name)
 {
-	static const char *const prefixes[] = { "docker.io/", "index.docker.io/", "library/" };
-	const char *slash, *colon;
+	struct err *e = NULL;
+	char *full = NULL;
 
-	for (size_t i = 0; i < 3; i++)
-		if (str_starts(name, prefixes[i]))
-			name += strlen(prefixes[i]);
-	slash = strrchr(name, '/');
-	colon = strrchr(name, ':');
-	if (strchr(name, '@') || (colon && (!slash || colon > slash)))
+	if (oci_name(name, &full, &e)) {
+		err_drop(&e);
 		return xstrdup(name);
-	return xasprintf("%s:latest", name);
+	}
+	return full;
 }
 
 /* What the name stands for: the last --build-context of that name, or itself. The caller frees.
  */
 static int stand_in(const char *name, const struct strv *contexts, char **ret, struct err **e)
 {
-	autofree char *wanted = plain_name(name);
+	autofree char *wanted = full_name(name);
 
 	for (size_t i = contexts->n; i > 0; i--) {
 		const char *equals = strchr(contexts->at[i - 1], '=');
 		autofree char *given =
 			xstrndup(contexts->at[i - 1], (size_t)(equals - contexts->at[i - 1]));
-		autofree char *plain = plain_name(given);
+		autofree char *full = full_name(given);
 
-		if (streq(given, name) || streq(plain, wanted))
+		if (streq(given, name) || streq(full, wanted))
 			return context_value(equals + 1, ret, e);
 	}
 	*ret = xstrdup(name);
@@ -111,7 +108,7 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
 	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
-	autofree char *name = plain_name(ref);
+	autofree char *name = full_name(ref);
 	autofree char *digest = NULL;
 	autofree char *pinned = NULL;
 	int found = 0;
@@ -210,30 +207,58 @@ static void fetched(void *arg, const char *digest, int64_t done_bytes, int64_t t
 	progress_bytes(arg, digest, done_bytes, total_bytes);
 }
 
+static int flatten_image(struct base *b, const char *path, struct rootfs_stats *ret,
+			 struct err **e)
+{
+	autofree struct rootfs_layer *layers = b->image ? image_layers(b->image) : NULL;
+	struct rootfs_flatten_opts o = {
+		.layers = layers,
+		.n_layers = b->image ? b->image->layers.n : 0,
+		.out_path = path,
+	};
+
+	if (rootfs_flatten(&o, ret, e))
+		return err_wrap(e, "writing the root file system of %s", b->name);
+	return 0;
+}
+
+/* A stored layer that has gone bad since is fetched once more. */
+static int fetch_and_flatten(struct store *s, struct base *b, struct progress *p,
+			     const char *path, struct rootfs_stats *ret, struct err **e)
+{
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .progress = fetched, .arg = p };
+	struct err *ignored = NULL;
+
+	if (b->image && oci_fetch(b->image, &oci, e))
+		return err_wrap(e, "pulling %s", b->name);
+	if (flatten_image(b, path, ret, e) == 0)
+		return 0;
+	if (!b->image || (*e)->code != ERR_CORRUPT ||
+	    oci_recheck(b->image, &oci, &ignored) <= 0) {
+		err_drop(&ignored);
+		return -1;
+	}
+	err_drop(e);
+	if (oci_fetch(b->image, &oci, e))
+		return err_wrap(e, "pulling %s again, since a stored layer was damaged",
+				b->name);
+	return flatten_image(b, path, ret, e);
+}
+
 static int make_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
 		     struct err **e)
 {
 	AUTO(workdir) work = NULL;
 	autofree char *path = NULL;
-	autofree struct rootfs_layer *layers = NULL;
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .progress = fetched, .arg = p };
+	autofree char *what = xasprintf("FROM %s", b->name);
 	struct store_disk *disk;
 	struct rootfs_stats stats;
-	struct rootfs_flatten_opts flatten = { 0 };
 
 	if (workdir_new(s, &work, e))
 		return -1;
-	if (b->image && oci_fetch(b->image, &oci, e))
-		return err_wrap(e, "pulling %s", b->name);
 	path = workdir_path(work, "base.ext4");
-	layers = b->image ? image_layers(b->image) : NULL;
-	flatten.layers = layers;
-	flatten.n_layers = b->image ? b->image->layers.n : 0;
-	flatten.out_path = path;
-	if (rootfs_flatten(&flatten, &stats, e))
-		return err_wrap(e, "writing the root file system of %s", b->name);
-	autofree char *what = xasprintf("FROM %s", b->name);
-
+	if (fetch_and_flatten(s, b, p, path, &stats, e))
+		return -1;
 	if (store_disk_add(s, path, b->key, "", stats.image_bytes, what, &disk, e))
 		return err_wrap(e, "storing the base disk of %s", b->name);
 	chain_push(ret, disk);
