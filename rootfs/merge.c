@@ -84,7 +84,8 @@ static int apply(struct tree *t, struct data *d, struct layer *l, const struct l
 		 unsigned index, struct err **e)
 {
 	struct tree_meta meta = {
-		.mode = ent->mode,
+		/* Linux has no permissions on symlinks, and shows these. */
+		.mode = S_ISLNK(ent->mode) ? S_IFLNK | 0777 : ent->mode,
 		.uid = ent->uid,
 		.gid = ent->gid,
 		.mtime_sec = ent->mtime_sec,
