@@ -25,27 +25,34 @@ struct item {
 	const char *pax; /* records "key=value", one per line */
 };
 
+/* n digits and a NUL. */
+static inline void put_octal(char *to, int n, unsigned long long value)
+{
+	for (to[n] = '\0'; n > 0; value >>= 3)
+		to[--n] = (char)('0' + (value & 7));
+}
+
 static inline void tar_header(struct str *tar, const struct item *it, size_t n, char type)
 {
 	char h[512] = { 0 };
 	unsigned sum = 0;
 
 	memcpy(h, it->name, strnlen(it->name, 100));
-	snprintf(h + 100, 8, "%07o", it->mode ? it->mode : type == '5' ? 0755 : 0644);
-	snprintf(h + 108, 8, "%07o", it->uid);
-	snprintf(h + 116, 8, "%07o", it->gid);
-	snprintf(h + 124, 12, "%011zo", n);
-	snprintf(h + 136, 12, "%011o", it->mtime ? it->mtime : 1600000000);
+	put_octal(h + 100, 7, it->mode ? it->mode : type == '5' ? 0755 : 0644);
+	put_octal(h + 108, 7, it->uid);
+	put_octal(h + 116, 7, it->gid);
+	put_octal(h + 124, 11, n);
+	put_octal(h + 136, 11, it->mtime ? it->mtime : 1600000000);
 	h[156] = type;
 	if (it->link)
 		memcpy(h + 157, it->link, strnlen(it->link, 100));
 	memcpy(h + 257, "ustar\00000", 8);
-	snprintf(h + 329, 8, "%07o", it->major_nr);
-	snprintf(h + 337, 8, "%07o", it->minor_nr);
+	put_octal(h + 329, 7, it->major_nr);
+	put_octal(h + 337, 7, it->minor_nr);
 	memset(h + 148, ' ', 8);
 	for (int i = 0; i < 512; i++)
 		sum += (unsigned char)h[i];
-	snprintf(h + 148, 8, "%06o", sum);
+	put_octal(h + 148, 6, sum);
 	str_addn(tar, h, sizeof(h));
 }
 
@@ -160,12 +167,12 @@ static inline char *digest_of(const void *bytes, size_t n)
 }
 
 /* What a program prints; it must succeed. */
-static inline void run_program(struct str *ret, char *const *argv)
+static inline void run_program(struct str *ret, const char *const *argv)
 {
 	struct err *e = NULL;
 
 	str_clear(ret);
-	assert_ok(proc_run(argv, 64 << 20, ret, &e), e);
+	assert_ok(proc_run((char *const *)argv, 64 << 20, ret, &e), e);
 }
 
 /* The file as its compressor's output. */
@@ -173,14 +180,14 @@ static inline void compress_bytes(const char *program, const void *bytes, size_t
 				  struct str *ret)
 {
 	autofree char *path = put_file("to-compress", bytes, n);
-	char *argv[] = { (char *)program, "-c", path, NULL };
+	const char *argv[] = { program, "-c", path, NULL };
 
 	run_program(ret, argv);
 }
 
 static inline void assert_clean(const char *image)
 {
-	char *argv[] = { "e2fsck", "-fn", (char *)image, NULL };
+	const char *argv[] = { "e2fsck", "-fn", image, NULL };
 	autostr out = STR_INIT;
 
 	run_program(&out, argv);
@@ -188,7 +195,7 @@ static inline void assert_clean(const char *image)
 
 static inline void debugfs(const char *image, const char *request, struct str *ret)
 {
-	char *argv[] = { "debugfs", "-R", (char *)request, (char *)image, NULL };
+	const char *argv[] = { "debugfs", "-R", request, image, NULL };
 
 	run_program(ret, argv);
 }
