@@ -69,11 +69,15 @@ static void build_release(struct build *b)
 static int dockerfile_path(const struct build_opts *o, char **ret, struct err **e)
 {
 	static const char *const names[] = { "Dockerfile", "dockerfile" };
+	struct stat st;
 
 	if (o->dockerfile) {
 		*ret = xstrdup(o->dockerfile);
 		return 0;
 	}
+	if (stat(o->context_dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_USAGE, "the build context %s is not a directory",
+			       o->context_dir);
 	for (size_t i = 0; i < 2; i++) {
 		autofree char *path = xasprintf("%s/%s", o->context_dir, names[i]);
 
@@ -90,6 +94,8 @@ static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
 {
 	autofree char *path = NULL;
 	autostr text = STR_INIT;
+	autostr excerpt = STR_INIT;
+	struct df_where where = { 0 };
 
 	if (dockerfile_path(b->o, &path, e))
 		return -1;
@@ -105,8 +111,11 @@ static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
 		b->file_name = xstrdup(basename(copy));
 	}
 	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
-	if (dockerfile_parse(text.at, text.len, b->file_name, &b->df, e))
+	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
+		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
+		progress_block(b->progress, excerpt.at);
 		return -1;
+	}
 	progress_done(b->progress);
 	*ret_path = take(path);
 	return 0;

@@ -22,13 +22,12 @@ struct raw {
 };
 
 static const char notes[] =
-	"Without a start command the template holds the booted system alone. With a readiness "
-	"probe and without\n"
-	"--start-cmd, ENTRYPOINT and CMD of the image are started.\n"
+	"Without a start command the template holds the booted system alone. With a\n"
+	"readiness probe and without --start-cmd, ENTRYPOINT and CMD of the image are started.\n"
 	"\n"
-	"Exit status: 0 built, 2 usage or Dockerfile, 3 not found, 4 refused, 5 network, 6 "
-	"corrupt or too large,\n"
-	"7 a command failed, 8 not ready in time, 9 virtual machine, 1 anything else.";
+	"Exit status: 0 built, 2 usage or Dockerfile, 3 not found, 4 refused, 5 network,\n"
+	"6 corrupt or too large, 7 a command failed, 8 not ready in time, 9 virtual machine,\n"
+	"1 anything else.";
 
 /* MiB, or a size with a unit: "1024", "512m", "2g". */
 static int parse_memory(const char *text, unsigned *ret_mib, struct err **e)
