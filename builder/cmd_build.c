@@ -23,7 +23,8 @@ struct raw {
 
 static const char notes[] =
 	"Without a start command the template holds the booted system alone. With a\n"
-	"readiness probe and without --start-cmd, ENTRYPOINT and CMD of the image are started.\n"
+	"readiness probe and without --start-cmd, ENTRYPOINT and CMD of the image are "
+	"started.\n"
 	"\n"
 	"Exit status: 0 built, 2 usage or Dockerfile, 3 not found, 4 refused, 5 network,\n"
 	"6 corrupt or too large, 7 a command failed, 8 not ready in time, 9 virtual machine,\n"
