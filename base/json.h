@@ -59,7 +59,7 @@ struct json *json_array_new(void);
 struct json *json_null_new(void);
 struct json *
 json_from_str(const char *s); /* bytes that are not UTF-8 become U+FFFD; NULL becomes null */
-struct json *json_from_strn(const char *s, size_t n);
+struct json *json_from_strn(const char *s, size_t n); /* likewise; a NUL comes out as \u0000 */
 struct json *json_from_int(int64_t n);
 struct json *json_from_double(double n);
 struct json *json_from_bool(bool b);

@@ -241,9 +241,10 @@ static void step(const struct ignore_pattern *p, size_t i, uint32_t c, struct st
 static bool step_all(const struct ignore_pattern *p, const struct states *now, uint32_t c,
 		     struct states *next)
 {
-	bool is_alive = false;
+	uint64_t any = 0;
 
-	memset(next->at, 0, next->n_words * sizeof(*next->at));
+	for (size_t w = 0; w < next->n_words; w++)
+		next->at[w] = 0;
 	for (size_t w = 0; w < now->n_words; w++)
 		for (uint64_t bits = now->at[w]; bits; bits &= bits - 1) {
 			size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
@@ -252,8 +253,8 @@ static bool step_all(const struct ignore_pattern *p, const struct states *now, u
 				step(p, i, c, next);
 		}
 	for (size_t w = 0; w < next->n_words; w++)
-		is_alive = is_alive || next->at[w];
-	return is_alive;
+		any |= next->at[w];
+	return any;
 }
 
 enum outcome { NO_MATCH, MATCH, UNDECIDED };
