@@ -294,7 +294,7 @@ static void describe(const struct ext4 *x, struct ext2_super_block *p)
 	p->s_inode_size = EXT4_INODE_BYTES;
 	p->s_inodes_count = x->plan.inodes_per_group * x->plan.n_groups;
 	p->s_errors = EXT2_ERRORS_CONTINUE;
-	p->s_max_mnt_count = UINT16_MAX; /* never check by count */
+	p->s_max_mnt_count = -1; /* never check by count */
 	p->s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL;
 	p->s_log_groups_per_flex = LOG_GROUPS_PER_FLEX;
 	p->s_desc_size = EXT2_MIN_DESC_SIZE_64BIT;

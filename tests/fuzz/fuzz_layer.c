@@ -1,0 +1,96 @@
+/*
+ * A layer as a registry may send it: decoded, parsed, and applied twice, so that the second
+ * time everything meets something that is there. What comes out must still be a tree.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "rootfs/ext4.h"
+#include "rootfs/merge.h"
+
+enum { INPUT_MAX_BYTES = 1 << 20 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int apply(struct tree *t, struct data *d, const char *path, unsigned index)
+{
+	struct layer_opts o = { .path = path };
+	AUTO(layer) l = NULL;
+	AUTO(err) e = NULL;
+
+	if (layer_open(&o, &l, &e) || merge_layer(t, d, l, index, &e))
+		return -1;
+	return 0;
+}
+
+static void check_tree(struct tree *t)
+{
+	uint32_t n = 0;
+
+	tree_sort(t);
+	for (uint32_t i = TREE_ROOT; i != TREE_NONE; i = tree_next(t, i)) {
+		if (i != TREE_ROOT && !tree_is_folder(t, t->nodes.at[i].parent))
+			abort();
+		n++;
+	}
+	if (n != t->n_nodes)
+		abort();
+}
+
+/* The image's metadata, for every input that was accepted. */
+static void finish(struct data *d, struct tree *t)
+{
+	static const uint8_t identity[32];
+	struct ext4_opts o = { .identity = identity, .has_lost_found = true };
+	struct rootfs_stats stats;
+	AUTO(err) e = NULL;
+
+	if (ext4_finish(d, t, &o, &stats, &e) && e->code == ERR_BUG)
+		abort();
+}
+
+/* Headers get the sum they should have: else hardly a change would get past it. */
+static void fix_sums(uint8_t *p, size_t n)
+{
+	for (; n >= 512; p += 512, n -= 512) {
+		unsigned sum = 0;
+
+		if (memcmp(p + 257, "ustar", 5) != 0)
+			continue;
+		memset(p + 148, ' ', 8);
+		for (int i = 0; i < 512; i++)
+			sum += p[i];
+		snprintf((char *)p + 148, 8, "%06o", sum);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	autofree uint8_t *fixed = size ? xmemdup(data, size) : NULL;
+	autoclose int in = memfd_create("layer", MFD_CLOEXEC);
+	autoclose int out = memfd_create("image", MFD_CLOEXEC);
+	autofree char *in_path = xasprintf("/proc/self/fd/%d", in);
+	autofree char *out_path = xasprintf("/proc/self/fd/%d", out);
+	AUTO(tree) t = tree_new();
+	AUTO(data) d = data_new(out, out_path);
+	struct merge_drop drop = { t, d };
+
+	if (size > INPUT_MAX_BYTES || in < 0 || out < 0)
+		return 0;
+	fix_sums(fixed, size);
+	if (fs_write_full(in, fixed, size))
+		return 0;
+	t->drop = merge_drop;
+	t->arg = &drop;
+	if (apply(t, d, in_path, 0) || apply(t, d, in_path, 1))
+		return 0;
+	check_tree(t);
+	finish(d, t);
+	return 0;
+}
