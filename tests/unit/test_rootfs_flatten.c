@@ -352,7 +352,7 @@ static void test_free_space(void **state)
 static void test_around_backups(void **state)
 {
 	enum { PIECE = 1 << 20, PIECES = 300 };
-	autofree char *path = in_dir("layer"), *out = in_dir("image"), *want = NULL;
+	autofree char *path = in_dir("layer"), *out = in_dir("image");
 	AUTO(sha256) h = sha256_new();
 	autofree uint32_t *piece = xmalloc(PIECE);
 	autofree char *cat = NULL;
