@@ -6,15 +6,31 @@
 #include "builder/expand.h"
 
 /* What the tables below expand with. */
-static char *const values[] = { "V=value",     "E=",        "SP=a  b",
-				"P=80 90/udp", "VER=1.2.3", "PATHS=/a/b/c",
-				"REF=$V",      "STAR=*",    "ESC=\\*",
-				"DUP=old",     "DUP=new",   "UNI=\xc3\xa9t\xc3\xa9",
-				"Q='\"",       "AB=abcabc", "LEAD= x",
-				"BAD=\\x",     "_u1=under", "\xc3\xa9=accent",
-				"STARS=a*b*",  "N=a\nb",    "RAW=\xff.x" };
-static const struct strv env = { .at = (char **)values,
-				 .n = sizeof(values) / sizeof(values[0]) };
+static const char *const values[] = {
+	"V=value",     "E=",        "SP=a  b",
+	"P=80 90/udp", "VER=1.2.3", "PATHS=/a/b/c",
+	"REF=$V",      "STAR=*",    "ESC=\\*",
+	"DUP=old",     "DUP=new",   "UNI=\xc3\xa9t\xc3\xa9",
+	"Q='\"",       "AB=abcabc", "LEAD= x",
+	"BAD=\\x",     "_u1=under", "\xc3\xa9=accent",
+	"STARS=a*b*",  "N=a\nb",    "RAW=\xff.x",
+};
+static struct strv env;
+
+static int set_values(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		strv_push(&env, values[i]);
+	return 0;
+}
+
+static int drop_values(void **state)
+{
+	(void)state;
+	strv_release(&env);
+	return 0;
+}
 
 struct row {
 	const char *word, *want; /* a want with "!" in front: the error holds this text */
@@ -373,5 +389,5 @@ int main(void)
 		cmocka_unit_test(test_limits),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_values, drop_values);
 }
