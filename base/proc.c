@@ -11,7 +11,8 @@
 
 #include "base/fs.h"
 
-enum { FDS_MAX = 32, FD_PARKED = 1000 };
+/* Parked descriptors and the reporting one stay below 1024, the usual RLIMIT_NOFILE. */
+enum { FDS_MAX = 32, FD_PARKED = 900 };
 
 /*
  * Runs in the child after fork: async-signal-safe calls only. What is wanted is first parked
@@ -43,6 +44,8 @@ static void child(const struct proc_opts *o, const char *program, pid_t parent, 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
+	if (o->has_own_group)
+		setpgid(0, 0);
 	place_fds(o);
 	if (!o->cwd || chdir(o->cwd) == 0)
 		execve(program, o->argv, o->env ? o->env : environ);

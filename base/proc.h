@@ -23,6 +23,7 @@ struct proc_opts {
 	const char *cwd;           /* NULL: ours */
 	const struct proc_fd *fds; /* what is not listed for 0, 1, 2 is /dev/null */
 	size_t n_fds;
+	bool has_own_group; /* signals from the terminal (Ctrl-C) don't reach it */
 };
 
 /* Starts it. ERR_NOTFOUND if there is no such program; any other failure up to and including
