@@ -25,6 +25,13 @@ struct guest {
 	char *release; /* "6.1.0-35-cloud-amd64", or "unknown" */
 };
 
+/*
+ * Where the kernel is, and the directory of its modules (ret_modules may be NULL; *ret_modules
+ * is NULL if it has none). The caller frees both. ERR_NOTFOUND says how to get a kernel.
+ */
+int guest_find_kernel(const char *kernel_path, char **ret_kernel, char **ret_modules,
+		      struct err **e);
+
 /* kernel_path: NULL or --kernel. agent: the static program. ERR_NOTFOUND says how to get a
  * kernel. */
 int guest_find(const char *kernel_path, const void *agent, size_t agent_bytes,

@@ -18,7 +18,7 @@ struct qmp {
 	size_t scanned;    /* no newline in in[taken..scanned) */
 	int64_t sent_id;   /* of the newest command */
 	int64_t waited_id; /* of the newest command whose answer was taken */
-	bool has_greeted;
+	bool has_greeted, is_closed;
 };
 
 static int parse_error(const struct json *root, struct qmp_message *m, struct err **e)
@@ -174,6 +174,7 @@ static int send_all(struct qmp *q, const char *bytes, size_t n, int fd, struct e
 		}
 		if (errno == EINTR)
 			continue;
+		q->is_closed = errno == EPIPE || errno == ECONNRESET;
 		if (errno != EAGAIN)
 			return err_set(e, ERR_VM, "QEMU's control connection: %s",
 				       strerror(errno));
@@ -228,8 +229,10 @@ static int receive(struct qmp *q, int64_t deadline_ms, struct err **e)
 			str_addn(&q->in, buf, (size_t)n);
 			return 1;
 		}
-		if (n == 0 || errno == ECONNRESET)
+		if (n == 0 || errno == ECONNRESET) {
+			q->is_closed = true;
 			return err_set(e, ERR_VM, "QEMU has closed its control connection");
+		}
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
@@ -262,7 +265,7 @@ static int next_line(struct qmp *q, const char **ret_line, size_t *ret_n, struct
 	return 1;
 }
 
-/* 1 with the next message that is no event (events are handled here), 0 when time is up. */
+/* 1 with the next message, 0 when time is up. The one greeting is passed over. */
 static int next_message(struct qmp *q, int64_t deadline_ms, struct qmp_message *ret,
 			struct err **e)
 {
@@ -282,14 +285,29 @@ static int next_message(struct qmp *q, int64_t deadline_ms, struct qmp_message *
 		log_debug("qmp < %.*s", (int)(n < 400 ? n : 400), line);
 		if (qmp_message_parse(line, n, ret, e))
 			return -1;
-		if (ret->kind == QMP_GREETING && !q->has_greeted)
-			q->has_greeted = true;
-		else if (ret->kind != QMP_EVENT)
+		if (ret->kind != QMP_GREETING || q->has_greeted)
 			return 1;
-		else if (q->on_event)
-			q->on_event(q->arg, ret->text, ret->data);
+		q->has_greeted = true;
 		qmp_message_release(ret);
 	}
+}
+
+static void give_event(struct qmp *q, struct qmp_message *m)
+{
+	if (q->on_event)
+		q->on_event(q->arg, m->text, m->data);
+	qmp_message_release(m);
+}
+
+/* 1 with the next message that is no event, 0 when time is up. */
+static int next_answer(struct qmp *q, int64_t deadline_ms, struct qmp_message *ret,
+		       struct err **e)
+{
+	int got;
+
+	while ((got = next_message(q, deadline_ms, ret, e)) == 1 && ret->kind == QMP_EVENT)
+		give_event(q, ret);
+	return got;
 }
 
 int qmp_wait(struct qmp *q, struct json **ret_root, const struct json **ret_data,
@@ -297,7 +315,7 @@ int qmp_wait(struct qmp *q, struct json **ret_root, const struct json **ret_data
 {
 	struct qmp_message m = QMP_MESSAGE_INIT;
 	int64_t id = ++q->waited_id;
-	int got = next_message(q, now_ms() + QMP_TIMEOUT_MS, &m, e);
+	int got = next_answer(q, now_ms() + QMP_TIMEOUT_MS, &m, e);
 
 	if (got < 0)
 		return -1;
@@ -345,11 +363,24 @@ int qmp_call(struct qmp *q, const char *command, struct json *args, struct err *
 
 int qmp_poll(struct qmp *q, int timeout_ms, struct err **e)
 {
-	struct qmp_message m = QMP_MESSAGE_INIT;
-	int got = next_message(q, now_ms() + timeout_ms, &m, e);
+	int64_t deadline = now_ms() + timeout_ms;
 
-	if (got <= 0)
-		return got;
-	qmp_message_release(&m);
-	return err_set(e, ERR_VM, "QEMU answered what nobody had asked");
+	for (;;) {
+		struct qmp_message m = QMP_MESSAGE_INIT;
+		int got = next_message(q, deadline, &m, e);
+
+		if (got <= 0)
+			return got;
+		if (m.kind != QMP_EVENT) {
+			qmp_message_release(&m);
+			return err_set(e, ERR_VM, "QEMU answered what nobody had asked");
+		}
+		give_event(q, &m);
+		deadline = 0; /* the others that are here, but no waiting */
+	}
+}
+
+bool qmp_is_closed(const struct qmp *q)
+{
+	return q->is_closed;
 }

@@ -12,6 +12,7 @@
 #ifndef SNAPSHOT_QMP_H
 #define SNAPSHOT_QMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,8 +72,10 @@ int qmp_wait(struct qmp *q, struct json **ret_root, const struct json **ret_data
 int qmp_wait_all(struct qmp *q, struct err **e);
 /* qmp_send and qmp_wait_all: for when the answer holds nothing but success. */
 int qmp_call(struct qmp *q, const char *command, struct json *args, struct err **e);
-/* Handles events, waiting at most timeout_ms for the first (0: doesn't wait). No command may be
- * under way. ERR_VM if QEMU has closed the connection. */
+/* Handles the events that are there, waiting at most timeout_ms for the first (0: doesn't
+ * wait). No command may be under way. */
 int qmp_poll(struct qmp *q, int timeout_ms, struct err **e);
+/* An error above came from QEMU having closed the connection: it has ended, or is ending. */
+bool qmp_is_closed(const struct qmp *q);
 
 #endif

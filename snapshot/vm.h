@@ -23,7 +23,13 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { VM_MAX_DISKS = 12, VM_MAX_CPUS = 64, VM_MIN_MEMORY_MIB = 64 };
+enum {
+	VM_MAX_DISKS = 12,
+	VM_MAX_CPUS = 64,
+	VM_MIN_MEMORY_MIB = 64,
+	VM_MAX_MEMORY_MIB = 256 << 10,
+	VM_MAX_FORWARDS = 64,
+};
 
 struct vm_disk {
 	const char *path;   /* raw, read-only */

@@ -1,0 +1,632 @@
+#include "snapshot/vm.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "snapshot/accel.h"
+#include "snapshot/memory.h"
+#include "snapshot/qcow2.h"
+#include "snapshot/qemu_args.h"
+#include "snapshot/qmp.h"
+#include "snapshot/tsc.h"
+
+enum {
+	START_TRIES = 5, /* a port picked for a forward may be taken by somebody else */
+	MIGRATION_TIMEOUT_MS = 60 * 1000,
+	STDERR_KEPT = 4096,
+	ENDING_MS = 2000, /* from the end of the control connection to the end of the process */
+	TAIL_LINES = 6,
+	TAIL_BYTES = 800,
+};
+
+enum migration { MIGRATION_NONE, MIGRATION_DONE, MIGRATION_FAILED };
+
+struct vm {
+	pid_t pid; /* 0: ended and reaped */
+	int exit_status;
+	int agent;   /* our end of the agent's socket */
+	int control; /* our end of QMP's socket */
+	int words;   /* QEMU's stderr: a pipe; what doesn't fit is lost */
+	struct qmp *qmp;
+	struct str stderr_text;
+	struct str console;
+	int ram; /* the RAM file of a booted machine, -1 of a restored one */
+	bool is_restored;
+	uint64_t disk_bytes;
+	size_t n_nodes; /* disk nodes so far; the last one is the top */
+	uint16_t *ports;
+	size_t n_ports;
+	/* What events have told. */
+	enum migration migration;
+	char *shutdown; /* reason */
+	bool has_io_error, is_full;
+};
+
+static int64_t now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void note_event(void *arg, const char *name, const struct json *data)
+{
+	struct vm *vm = arg;
+	const char *text = NULL;
+	AUTO(err) ignored = NULL;
+
+	if (streq(name, "MIGRATION") && data) {
+		json_opt_str(data, "status", &text, &ignored);
+		if (text && streq(text, "completed"))
+			vm->migration = MIGRATION_DONE;
+		else if (text && streq(text, "failed"))
+			vm->migration = MIGRATION_FAILED;
+	} else if (streq(name, "SHUTDOWN") && data && !vm->shutdown) {
+		json_opt_str(data, "reason", &text, &ignored);
+		vm->shutdown = xstrdup(text ? text : "unknown");
+	} else if (streq(name, "BLOCK_IO_ERROR") && data) {
+		vm->has_io_error = true;
+		json_opt_bool(data, "nospace", &vm->is_full, &ignored);
+	}
+}
+
+/* Keeps the last `max` bytes. */
+static void keep_tail(struct str *s, size_t max)
+{
+	if (s->len > max) {
+		memmove(s->at, s->at + s->len - max, max);
+		s->len = max;
+		s->at[max] = '\0';
+	}
+}
+
+static void drain_stderr(struct vm *vm)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(vm->words, buf, sizeof(buf))) > 0) {
+		str_addn(&vm->stderr_text, buf, (size_t)n);
+		keep_tail(&vm->stderr_text, STDERR_KEPT);
+	}
+}
+
+/* The last lines of a text as one: "a | b | c", control bytes made visible. */
+static char *last_lines(const struct str *text)
+{
+	autostr line = STR_INIT;
+	const char *end = text->at + text->len, *from;
+	int n = 0;
+
+	while (end > text->at && strchr(" \r\n", end[-1]))
+		end--;
+	for (from = end; from > text->at && end - from < TAIL_BYTES; from--)
+		if (from[-1] == '\n' && ++n == TAIL_LINES)
+			break;
+	while (from < end) {
+		const char *stop = memchr(from, '\n', (size_t)(end - from));
+		const char *next = stop ? stop + 1 : end;
+
+		stop = stop ? stop : end;
+		while (stop > from && stop[-1] == '\r')
+			stop--;
+		if (stop > from && line.len)
+			str_add(&line, " | ");
+		str_add_visible(&line, from, (size_t)(stop - from));
+		from = next;
+	}
+	return str_take(&line);
+}
+
+static bool reap(struct vm *vm, int timeout_ms)
+{
+	int64_t deadline = now_usec() + (int64_t)timeout_ms * 1000;
+
+	while (vm->pid) {
+		struct timespec pause = { .tv_nsec = 2000000 };
+		pid_t got = waitpid(vm->pid, &vm->exit_status, WNOHANG);
+
+		if (got != 0)
+			vm->pid = 0;
+		else if (now_usec() >= deadline)
+			return false;
+		else
+			nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/*
+ * QEMU has failed us with *e. If it did because it has ended, what it had to say on stderr is
+ * the better error.
+ */
+static int explain(struct vm *vm, struct err **e)
+{
+	autofree char *words = NULL;
+
+	if (!vm->qmp || !qmp_is_closed(vm->qmp) || !reap(vm, ENDING_MS)) {
+		drain_stderr(vm);
+		return -1;
+	}
+	drain_stderr(vm);
+	words = last_lines(&vm->stderr_text);
+	err_drop(e);
+	if (*words)
+		return err_set(e, ERR_VM, "QEMU ended: %s", words);
+	/* Its memory is a file: no block could be had for a page. */
+	if (WIFSIGNALED(vm->exit_status) && WTERMSIG(vm->exit_status) == SIGBUS)
+		return err_set(e, ERR_SYS,
+			       "no space is left on the host for the guest's memory");
+	if (WIFSIGNALED(vm->exit_status))
+		return err_set(e, ERR_VM, "QEMU was killed by signal %d (%s)",
+			       WTERMSIG(vm->exit_status), strsignal(WTERMSIG(vm->exit_status)));
+	return err_set(e, ERR_VM, "QEMU ended with status %d", WEXITSTATUS(vm->exit_status));
+}
+
+/*
+ * Forwards.
+ */
+
+/* A socket bound to the forward's address and port, to see whether they are free. */
+static int reserve_port(const struct vm_forward *f, int *ret_fd, uint16_t *ret_port,
+			struct err **e)
+{
+	const char *addr = f->host_addr ? f->host_addr : "127.0.0.1";
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
+	socklen_t n = sizeof(a);
+	autoclose int fd =
+		socket(AF_INET, (f->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (inet_pton(AF_INET, addr, &a.sin_addr) != 1)
+		return err_set(e, ERR_USAGE, "'%s' is no IPv4 address to publish on", addr);
+	/* As QEMU does, so that a connection of an earlier machine in TIME_WAIT is no obstacle.
+	 */
+	if (fd < 0 ||
+	    (!f->is_udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))) ||
+	    bind(fd, (struct sockaddr *)&a, n) || (!f->is_udp && listen(fd, 1)) ||
+	    getsockname(fd, (struct sockaddr *)&a, &n))
+		return err_sys(e, "publishing %s:%u", addr, f->host_port);
+	*ret_port = ntohs(a.sin_port);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+/* All are held until the last one is found, so that none is found twice. */
+static int reserve_ports(const struct vm_opts *o, uint16_t *ports, struct err **e)
+{
+	int held[VM_MAX_FORWARDS];
+	size_t n = 0;
+	int failed = 0;
+
+	while (n < o->n_forwards && !failed) {
+		failed = reserve_port(&o->forwards[n], &held[n], &ports[n], e);
+		if (!failed)
+			n++;
+	}
+	while (n)
+		close(held[--n]);
+	return failed;
+}
+
+/*
+ * Start.
+ */
+
+static int check_opts(const struct vm_opts *o, struct err **e)
+{
+	if (o->cpus < 1 || o->cpus > VM_MAX_CPUS)
+		return err_set(e, ERR_USAGE, "a machine has 1 to %d CPUs, not %u", VM_MAX_CPUS,
+			       o->cpus);
+	if (o->memory_mib < VM_MIN_MEMORY_MIB || o->memory_mib > VM_MAX_MEMORY_MIB)
+		return err_set(
+			e, ERR_USAGE,
+			"a machine has %d to %d MiB of memory, not %u: less does not boot",
+			VM_MIN_MEMORY_MIB, VM_MAX_MEMORY_MIB, o->memory_mib);
+	if (o->n_disks > VM_MAX_DISKS)
+		return err_set(e, ERR_LIMIT, "%zu disks; a machine has room for %d", o->n_disks,
+			       VM_MAX_DISKS);
+	if (o->n_forwards > VM_MAX_FORWARDS)
+		return err_set(e, ERR_LIMIT, "%zu published ports; at most %d", o->n_forwards,
+			       VM_MAX_FORWARDS);
+	for (size_t i = 1; i < o->n_chain; i++) {
+		struct qcow2_info info;
+
+		if (qcow2_check(o->chain[i], &info, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* Boot makes the RAM file; restore finds one of the machine's size. */
+static int open_ram(const struct vm_opts *o, bool is_restore, int *ret_fd, struct err **e)
+{
+	off_t bytes = (off_t)o->memory_mib << 20;
+	int flags = is_restore ? O_RDONLY : O_RDWR | O_CREAT | O_EXCL;
+	autoclose int fd = open(o->ram_path, flags | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0 || (!is_restore && ftruncate(fd, bytes)) || fstat(fd, &st))
+		return err_sys(e, "opening the memory file %s", o->ram_path);
+	if (st.st_size != bytes)
+		return err_set(e, ERR_CORRUPT,
+			       "memory file %s has %lld bytes for a machine of %u MiB",
+			       o->ram_path, (long long)st.st_size, o->memory_mib);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+/* A connected pair; ours[0] stays here. */
+static int socket_pair(int flags, int *ret_ours, int *ret_theirs, struct err **e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "making a socket pair");
+	*ret_ours = pair[0];
+	*ret_theirs = pair[1];
+	if (fcntl(pair[0], F_SETFL, flags))
+		return err_sys(e, "making a socket pair");
+	return 0;
+}
+
+/* Starts QEMU with its ends of the three channels; state is -1 or the state file. */
+static int spawn(struct vm *vm, const struct strv *argv, int state, struct err **e)
+{
+	autoclose int control = -1, agent = -1, words = -1;
+	struct proc_fd fds[4];
+	int pipe_ends[2];
+
+	if (socket_pair(O_NONBLOCK, &vm->control, &control, e) ||
+	    socket_pair(0, &vm->agent, &agent, e))
+		return -1;
+	/* Not blocking at both ends: a guest that makes QEMU complain without end cannot stop
+	 * it. */
+	if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK))
+		return err_sys(e, "making a pipe");
+	vm->words = pipe_ends[0];
+	words = pipe_ends[1];
+	fds[0] = (struct proc_fd){ words, STDERR_FILENO };
+	fds[1] = (struct proc_fd){ control, QEMU_FD_QMP };
+	fds[2] = (struct proc_fd){ agent, QEMU_FD_AGENT };
+	fds[3] = (struct proc_fd){ state, QEMU_FD_STATE };
+	struct proc_opts p = {
+		.argv = argv->at,
+		.fds = fds,
+		.n_fds = state < 0 ? 3 : 4,
+		/* Ctrl-C is for us to handle. */
+		.has_own_group = true,
+	};
+
+	if (proc_spawn(&p, &vm->pid, e))
+		return -1;
+	vm->qmp = qmp_new(vm->control, note_event, vm);
+	return 0;
+}
+
+static struct vm *vm_new(const struct vm_opts *o)
+{
+	struct vm *vm = xcalloc(1, sizeof(*vm));
+
+	vm->agent = vm->control = vm->words = vm->ram = -1;
+	vm->stderr_text = vm->console = (struct str)STR_INIT;
+	vm->disk_bytes = o->disk_bytes;
+	vm->n_nodes = o->n_chain + 1;
+	vm->ports = xcalloc(o->n_forwards + 1, sizeof(*vm->ports));
+	vm->n_ports = o->n_forwards;
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	proc_kill(vm->pid);
+	qmp_free(vm->qmp);
+	auto_close_(&vm->agent);
+	auto_close_(&vm->control);
+	auto_close_(&vm->words);
+	auto_close_(&vm->ram);
+	str_release(&vm->stderr_text);
+	str_release(&vm->console);
+	free(vm->ports);
+	free(vm->shutdown);
+	free(vm);
+}
+
+/* {"key": "value"}, owned by the caller. */
+static struct json *argument(const char *key, const char *value)
+{
+	struct json *o = json_object_new();
+
+	json_put(o, key, json_from_str(value));
+	return o;
+}
+
+static void push_capability(struct json *list, const char *name)
+{
+	struct json *c = argument("capability", name);
+
+	json_put(c, "state", json_from_bool(true));
+	json_push(list, c);
+}
+
+/*
+ * x-ignore-shared: RAM that is a shared file isn't copied. On the restoring side the file is
+ * mapped privately, but both must say the same. events: tell when it is done.
+ */
+static int send_capabilities(struct vm *vm, struct err **e)
+{
+	struct json *args = json_object_new(), *list = json_array_new();
+
+	push_capability(list, "x-ignore-shared");
+	push_capability(list, "events");
+	json_put(args, "capabilities", list);
+	return qmp_send(vm->qmp, "migrate-set-capabilities", args, -1, e);
+}
+
+/* Until QEMU reports that it has read or written the device state. */
+static int wait_migration(struct vm *vm, struct err **e)
+{
+	int64_t deadline = now_usec() + MIGRATION_TIMEOUT_MS * 1000LL;
+
+	while (vm->migration == MIGRATION_NONE) {
+		if (now_usec() > deadline)
+			return err_set(e, ERR_TIMEOUT, "QEMU is not done after %d seconds",
+				       MIGRATION_TIMEOUT_MS / 1000);
+		if (qmp_poll(vm->qmp, 1000, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* Reads the state and lets the machine run. The first three commands cost one round trip. */
+static int resume(struct vm *vm, struct err **e)
+{
+	int64_t start = now_usec(), talking, loaded;
+	_Static_assert(QEMU_FD_STATE == 5, "the uri below");
+
+	if (qmp_open(vm->qmp, e) || send_capabilities(vm, e) ||
+	    qmp_send(vm->qmp, "migrate-incoming", argument("uri", "fd:5"), -1, e) ||
+	    qmp_wait_all(vm->qmp, e))
+		return -1;
+	talking = now_usec();
+	if (wait_migration(vm, e))
+		return -1;
+	if (vm->migration == MIGRATION_FAILED)
+		return err_set(e, ERR_VM, "QEMU cannot read the saved state");
+	loaded = now_usec();
+	if (qmp_call(vm->qmp, "cont", NULL, e))
+		return -1;
+	log_debug("restore: QEMU answers after %lld us, state read in %lld us, running in %lld "
+		  "us",
+		  (long long)(talking - start), (long long)(loaded - talking),
+		  (long long)(now_usec() - loaded));
+	return 0;
+}
+
+/* One try. *ret_again: a port that was picked is taken meanwhile. */
+static int launch(struct vm *vm, const struct qemu_args_opts *a, bool *ret_again,
+		  struct err **e)
+{
+	const struct vm_opts *o = a->vm;
+	autoclose int state = -1;
+	autostrv argv = STRV_INIT;
+	int64_t start = now_usec();
+
+	if (reserve_ports(o, vm->ports, e) || qemu_args(a, &argv, e))
+		return -1;
+	if (a->is_restore) {
+		state = open(o->state_path, O_RDONLY | O_CLOEXEC);
+		if (state < 0)
+			return err_sys(e, "opening the saved state %s", o->state_path);
+	}
+	if (spawn(vm, &argv, state, e))
+		return -1;
+	log_debug("QEMU %d spawned in %lld us", (int)vm->pid, (long long)(now_usec() - start));
+	if (a->is_restore ? resume(vm, e) : qmp_open(vm->qmp, e) || qmp_wait_all(vm->qmp, e)) {
+		explain(vm, e);
+		*ret_again = strstr(vm->stderr_text.at, "host forwarding") != NULL;
+		return -1;
+	}
+	return 0;
+}
+
+static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **ret,
+			 struct err **e)
+{
+	autofree char *qemu = NULL;
+	autoclose int ram = -1;
+	struct qemu_args_opts a = { .vm = o, .is_restore = is_restore };
+
+	if (check_opts(o, e) || accel_find_qemu(&qemu, e) || open_ram(o, is_restore, &ram, e) ||
+	    (o->n_chain && qcow2_create(o->overlay_path, o->disk_bytes, e)))
+		return -1;
+	a.qemu = qemu;
+	if (!is_restore && streq(o->accel, "tcg"))
+		a.tsc_khz = tsc_measure_khz();
+	for (int i = 0;; i++) {
+		AUTO(vm) vm = vm_new(o);
+		AUTO(err) failure = NULL;
+		bool is_again = false;
+
+		a.host_ports = vm->ports;
+		vm->is_restored = is_restore;
+		if (!launch(vm, &a, &is_again, &failure)) {
+			vm->ram = is_restore ? -1 : take_fd(ram);
+			*ret = take(vm);
+			return 0;
+		}
+		if (!is_again || i == START_TRIES) {
+			*e = take(failure);
+			return -1;
+		}
+	}
+}
+
+int vm_boot(const struct vm_opts *o, struct vm **ret, struct err **e)
+{
+	return start_machine(o, false, ret, e);
+}
+
+int vm_restore(const struct vm_opts *o, struct vm **ret, struct err **e)
+{
+	return start_machine(o, true, ret, e);
+}
+
+int vm_agent_fd(const struct vm *vm)
+{
+	return vm->agent;
+}
+
+pid_t vm_pid(const struct vm *vm)
+{
+	return vm->pid;
+}
+
+uint16_t vm_forward_port(const struct vm *vm, size_t i)
+{
+	return i < vm->n_ports ? vm->ports[i] : 0;
+}
+
+/*
+ * Disks.
+ */
+
+int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **e)
+{
+	autofree char *below = qemu_disk_node(vm->n_nodes - 1);
+	autofree char *node = qemu_disk_node(vm->n_nodes);
+	autofree char *file = qemu_file_node(vm->n_nodes);
+	struct json *args;
+
+	if (qcow2_create(new_overlay_path, vm->disk_bytes, e))
+		return -1;
+	args = argument("node", below);
+	json_put(args, "overlay", json_from_str(node));
+	if (qmp_send(vm->qmp, "blockdev-add", qemu_blockdev_file(file, new_overlay_path, true),
+		     -1, e) ||
+	    qmp_send(vm->qmp, "blockdev-add", qemu_blockdev_qcow2(node, file, NULL, true), -1,
+		     e) ||
+	    qmp_send(vm->qmp, "blockdev-snapshot", args, -1, e) || qmp_wait_all(vm->qmp, e)) {
+		explain(vm, e);
+		return err_wrap(e, "switching to overlay %s", new_overlay_path);
+	}
+	vm->n_nodes++;
+	return 0;
+}
+
+/*
+ * Save.
+ */
+
+static int write_state(struct vm *vm, int state, struct err **e)
+{
+	if (qmp_send(vm->qmp, "stop", NULL, -1, e) || send_capabilities(vm, e) ||
+	    qmp_send(vm->qmp, "getfd", argument("fdname", "state"), state, e) ||
+	    qmp_send(vm->qmp, "migrate", argument("uri", "fd:state"), -1, e) ||
+	    qmp_wait_all(vm->qmp, e) || wait_migration(vm, e))
+		return explain(vm, e);
+	if (vm->migration == MIGRATION_FAILED)
+		return err_set(e, ERR_VM, "QEMU cannot write the machine's state");
+	return 0;
+}
+
+int vm_save(struct vm *vm, const char *state_path, struct err **e)
+{
+	int64_t start = now_usec(), written;
+	uint64_t data_bytes;
+	autoclose int state = -1;
+
+	if (vm->is_restored)
+		return err_set(e, ERR_BUG, "a restored machine's memory is private to it");
+	state = open(state_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (state < 0)
+		return err_sys(e, "making %s", state_path);
+	if (write_state(vm, state, e))
+		return err_wrap(e, "saving the machine");
+	written = now_usec();
+	if (memory_punch_zeros(vm->ram, &data_bytes, e))
+		return err_wrap(e, "saving the machine");
+	log_debug("save: state in %lld us, holes in %lld us, %llu MiB of memory in use",
+		  (long long)(written - start), (long long)(now_usec() - written),
+		  (unsigned long long)(data_bytes >> 20));
+	return 0;
+}
+
+/*
+ * What has become of it.
+ */
+
+static void read_console(struct vm *vm)
+{
+	struct json *args = argument("device", QEMU_CONSOLE);
+	const struct json *data = NULL;
+	AUTO(json) answer = NULL;
+	AUTO(err) ignored = NULL;
+	const char *text;
+
+	json_put(args, "size", json_from_int(QEMU_CONSOLE_BYTES));
+	if (qmp_send(vm->qmp, "ringbuf-read", args, -1, &ignored) ||
+	    qmp_wait(vm->qmp, &answer, &data, &ignored))
+		return;
+	text = json_as_str(data);
+	if (text)
+		str_add(&vm->console, text);
+	keep_tail(&vm->console, QEMU_CONSOLE_BYTES);
+}
+
+void vm_console_tail(struct vm *vm, struct str *ret)
+{
+	if (vm->pid)
+		read_console(vm);
+	str_addn(ret, vm->console.at, vm->console.len);
+}
+
+/* "Kernel panic - not syncing: Attempted to kill init!", or NULL. */
+static char *panic_line(const struct str *console)
+{
+	const char *at = strstr(console->at, "Kernel panic");
+
+	return at ? xstrndup(at, strcspn(at, "\r\n")) : NULL;
+}
+
+static int guest_ended(struct vm *vm, struct err **e)
+{
+	autofree char *panic = NULL, *lines = NULL;
+
+	read_console(vm);
+	panic = panic_line(&vm->console);
+	lines = last_lines(&vm->console);
+	if (panic)
+		return err_set(e, ERR_VM,
+			       "the guest's kernel gave up: %s; its console ended: %s", panic,
+			       lines);
+	return err_set(e, ERR_VM, "the guest has %s%s%s",
+		       streq(vm->shutdown, "guest-reset") ? "rebooted" : "shut down",
+		       *lines ? "; its console ended: " : "", lines);
+}
+
+int vm_check(struct vm *vm, struct err **e)
+{
+	drain_stderr(vm);
+	if (qmp_poll(vm->qmp, 0, e))
+		return explain(vm, e);
+	if (vm->is_full)
+		return err_set(e, ERR_SYS, "no space is left on the host for the guest's disk");
+	if (vm->has_io_error)
+		return err_set(e, ERR_VM, "the guest's disk failed on the host");
+	if (vm->shutdown)
+		return guest_ended(vm, e);
+	return 0;
+}
