@@ -142,11 +142,13 @@ int machine_resume(const struct host *h, const struct tmpl *t, const struct mach
 
 	if (agentlink_reopen(&link, RESUME_TIMEOUT_MS, &m->link, e))
 		return err_wrap(e, "waiting for the resumed guest");
+	log_debug("the resumed guest's agent answers");
 	clock_gettime(CLOCK_REALTIME, &now);
 	identity->now_sec = now.tv_sec;
 	identity->now_nsec = (uint32_t)now.tv_nsec;
 	if (agent_identify(m->link, identity, e))
 		return err_wrap(e, "giving the resumed guest its identity");
+	log_debug("the resumed guest has its identity");
 	*ret = take(m);
 	return 0;
 }

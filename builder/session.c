@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 
 enum { IDLE_MS = 200, SIGNALS_TO_END = 3, STDIN_CHUNK = 32768 };
 
@@ -134,6 +135,7 @@ static int loop(struct state *st, int *ret_status, struct err **e)
 		struct agent_exit end = agent_exit_of(st->s->machine->link, st->id);
 
 		if (end.has_ended) {
+			log_debug("the command has ended");
 			*ret_status = end.signal ? 128 + end.signal : end.status;
 			return 0;
 		}
@@ -177,6 +179,7 @@ static int start_and_loop(struct state *st, int *ret_status, struct err **e)
 	window_size(&x.rows, &x.cols);
 	if (agent_start(s->machine->link, &x, &st->id, e))
 		return -1;
+	log_debug("the command runs");
 	return loop(st, ret_status, e);
 }
 
