@@ -242,9 +242,7 @@ static void remove_lower(struct tree *t, uint32_t i, unsigned layer)
 		detach(t, i);
 		return;
 	}
-	/* The folder is hidden, but this layer has put something inside: what is left is a
-	 * parent made on the way. */
-	make_implicit(file_of(t, i));
+	/* This layer has put something inside already: the folder stays, as it is. */
 	node_at(t, i)->layer = (uint16_t)layer;
 }
 
