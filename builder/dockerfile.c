@@ -51,6 +51,17 @@ static bool may_have_heredocs(const struct df_instruction *i)
 	       (streq(i->name, "ADD") || streq(i->name, "COPY") || streq(i->name, "RUN"));
 }
 
+/* Files come from heredocs, but can't be copied to one. */
+static int check_destination(const struct df_instruction *i, struct err **e)
+{
+	if (i->child)
+		i = i->child;
+	if (streq(i->name, "RUN") || i->args.n < 2 ||
+	    !heredoc_is_word(i->args.at[i->args.n - 1]))
+		return 0;
+	return err_set(e, ERR_USAGE, "%s cannot accept a heredoc as a destination", i->name);
+}
+
 static int read_heredocs(struct parser *p, const char *line, struct df_instruction *i,
 			 struct err **e)
 {
@@ -60,7 +71,7 @@ static int read_heredocs(struct parser *p, const char *line, struct df_instructi
 	vec_each (h, &i->heredocs)
 		if (heredoc_read_body(&p->lines, h, e))
 			return -1;
-	return 0;
+	return check_destination(i, e);
 }
 
 static void warn_of_gap(struct parser *p)

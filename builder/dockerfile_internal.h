@@ -49,6 +49,7 @@ enum df_json df_json_read(struct span text, struct strv *ret);
 
 /* heredoc.c: the heredocs that a logical line opens, without their bodies. */
 void heredoc_find(const char *line, struct df_heredocs *ret);
+bool heredoc_is_word(const char *word); /* would it open one? */
 int heredoc_read_body(struct df_lines *l, struct df_heredoc *h, struct err **e);
 void heredoc_release(struct df_heredoc *h);
 

@@ -93,6 +93,15 @@ void heredoc_find(const char *line, struct df_heredocs *ret)
 	}
 }
 
+bool heredoc_is_word(const char *word)
+{
+	struct df_heredoc h;
+	bool is_heredoc = parse_word(word, &h);
+
+	heredoc_release(&h);
+	return is_heredoc;
+}
+
 static bool is_terminator(const struct df_heredoc *h, struct span line)
 {
 	size_t n = strlen(h->name);
@@ -144,8 +153,8 @@ const struct df_heredoc *df_heredoc_named(const struct df_heredocs *v, const cha
 	if (!parse_word(word, &h))
 		return NULL;
 	vec_each (it, v)
-		if (!found && streq(it->name, h.name))
-			found = it;
+		if (streq(it->name, h.name))
+			found = it; /* of two with one name BuildKit takes the later */
 	heredoc_release(&h);
 	return found;
 }

@@ -83,7 +83,7 @@ static void test_escape_directive(void **state)
 		  "!D:2: only one escape parser directive can be used" },
 		{ "# syntax=a\n# syntax=b\nFROM a",
 		  "!D:2: only one syntax parser directive can be used" },
-		{ "# check=a\n# escape=`\n# check=b\nFROM a",
+		{ "# check=skip=a\n# escape=`\n# check=skip=b\nFROM a",
 		  "!D:3: only one check parser directive can be used" },
 		/* none of these is a directive any more */
 		{ "\n# escape=`\nRUN a `", "3 RUN [a `] #escape=`" },
@@ -94,6 +94,24 @@ static void test_escape_directive(void **state)
 		{ "# esc ape=`\nRUN a `", "2 RUN [a `] #esc ape=`" },
 		{ "# 1escape=`\nRUN a `", "2 RUN [a `] #1escape=`" },
 		{ "## escape=`\nRUN a `", "2 RUN [a `] ## escape=`" },
+	};
+
+	(void)state;
+	CHECK_PARSE(rows);
+}
+
+static void test_check_directive(void **state)
+{
+	static const struct parse_row rows[] = {
+		{ "# check=skip=all\nFROM a", "2 FROM [a]" },
+		{ "# check=skip=A,B;error=true;experimental=all\nFROM a", "2 FROM [a]" },
+		{ "# check=error=0 anything\nFROM a", "2 FROM [a]" },
+		{ "# check=experimental=C; skip=\nFROM a", "!D:1: invalid check option \"\"" },
+		{ "# check=skip\nFROM a", "!D:1: invalid check option \"skip\"" },
+		{ "# check=ignore=all\nFROM a", "!D:1: invalid check option \"ignore\"" },
+		{ "# check=error=maybe\nFROM a", "!D:1: invalid check option \"error=maybe\"" },
+		{ "# check=skip=all;\nFROM a", "!D:1: invalid check option \"\"" },
+		{ "FROM a\n# check=nonsense\nRUN b", "1 FROM [a]\n3 RUN [b] #check=nonsense" },
 	};
 
 	(void)state;
@@ -334,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_comments),
 		cmocka_unit_test(test_escape_directive),
+		cmocka_unit_test(test_check_directive),
 		cmocka_unit_test(test_directive_values),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_keyword),

@@ -97,6 +97,12 @@ static void test_bodies(void **state)
 		{ "RUN <<E\n", "!D:1: unterminated heredoc" },
 		{ "RUN a\nRUN <<E\nx\n", "!D:2: unterminated heredoc" },
 		{ "RUN <<A <<B\nB\nA\n", "!D:1: unterminated heredoc" },
+		{ "COPY a <<E\nE", "!D:1: COPY cannot accept a heredoc as a destination" },
+		{ "add <<A <<B\nA\nB", "!D:1: ADD cannot accept a heredoc as a destination" },
+		{ "ONBUILD COPY a <<E\nE",
+		  "!D:1: COPY cannot accept a heredoc as a destination" },
+		{ "COPY <<E\nE", "1-2 COPY [<<E] <<E,x:>" },
+		{ "COPY a '<<E'", "1 COPY [a]['<<E']" },
 		{ "RUN cat<<E\nE", "1 RUN [cat<<E]\n2 E" },
 	};
 
