@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "builder/agent_image.h"
 
-enum { BOOT_TIMEOUT_MS = 120000, RESUME_TIMEOUT_MS = 30000 };
+enum { BOOT_TIMEOUT_MS = 120000, RESUME_TIMEOUT_MS = 30000, SMALL_MEMORY_MIB = 192 };
 
 int host_open(struct store *s, struct host **ret, struct err **e)
 {
@@ -52,6 +52,17 @@ static int is_machine_alive(void *arg, struct err **e)
 	return vm_check(arg, e);
 }
 
+/* A kernel that finds too little memory dies in many ways, few of which say so. */
+static int boot_failed(const struct machine_opts *o, struct err **e)
+{
+	if (o->memory_mib < SMALL_MEMORY_MIB)
+		return err_wrap(e,
+				"the guest did not boot with %u MiB of memory: give it more "
+				"with --memory",
+				o->memory_mib);
+	return err_wrap(e, "waiting for the guest to boot");
+}
+
 static int set_up(struct machine *m, const struct machine_opts *o, struct err **e)
 {
 	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
@@ -63,8 +74,7 @@ static int set_up(struct machine *m, const struct machine_opts *o, struct err **
 	};
 
 	if (agentlink_open(&link, BOOT_TIMEOUT_MS, &m->link, e))
-		return err_wrap(e, "waiting for the guest to boot with %u MiB of memory",
-				o->memory_mib);
+		return boot_failed(o, e);
 	if (agent_setup(m->link, &setup, &m->fs_bytes, e))
 		return err_wrap(e, "setting up the guest");
 	return 0;
