@@ -99,6 +99,9 @@ $(B)/kiln: $(MAIN) $(LIB)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lpthread -o $@
 
+# Tests write argument vectors as literals; those are char *const[], as execve(2) has it.
+$(B)/tests/%.o: WARN := $(filter-out -Wwrite-strings,$(WARN))
+
 $(B)/unit/%: $(B)/tests/unit/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD    $@")

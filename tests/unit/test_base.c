@@ -13,9 +13,6 @@
 #include "base/str.h"
 #include "base/vec.h"
 
-/* An argument vector is char *const[], as execve(2) has it: literals in it are not const. */
-#pragma GCC diagnostic ignored "-Wwrite-strings"
-
 static void test_err_chain(void **state)
 {
 	struct err *e = NULL;
