@@ -534,7 +534,7 @@ static int normalise_names(const struct build_opts *o, struct build_result *ret,
 
 static int begin(struct build *b, const struct build_result *ret, struct err **e)
 {
-	const char *name = ret->names.n ? ret->names.at[0] : "";
+	const char *name = ret->names.n ? ret->names.at[0] : NULL;
 
 	if (store_open(NULL, &b->store, e) ||
 	    store_build_begin(b->store, name, b->o->context_dir, b->build_id, &b->log_path, e))
