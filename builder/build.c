@@ -132,7 +132,7 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 
 	if (has_file && fs_read_file(used, DOCKERFILE_MAX_BYTES, &text, e))
 		return err_wrap(e, "reading the ignore file");
-	return context_open(b->o->context_dir, has_file ? text.at : NULL,
+	return context_open(b->o->context_dir, has_file ? &text : NULL,
 			    used == own ? own : ".dockerignore", &b->context, e);
 }
 

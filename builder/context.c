@@ -25,7 +25,7 @@ struct context {
 	VEC(struct file) files; /* selected; sorted and made unique before packing */
 };
 
-int context_open(const char *dir, const char *ignore_text, const char *ignore_name,
+int context_open(const char *dir, const struct str *ignore_text, const char *ignore_name,
 		 struct context **ret, struct err **e)
 {
 	AUTO(context) c = xcalloc(1, sizeof(*c));
@@ -40,7 +40,8 @@ int context_open(const char *dir, const char *ignore_text, const char *ignore_na
 		return err_set(e, ERR_USAGE, "the build context %s is not a directory", dir);
 	if (c->root_fd < 0)
 		return err_sys(e, "opening the build context %s", dir);
-	if (ignore_parse(ignore_text, ignore_text ? strlen(ignore_text) : 0, &c->ignore, e))
+	if (ignore_parse(ignore_text ? ignore_text->at : NULL,
+			 ignore_text ? ignore_text->len : 0, &c->ignore, e))
 		return err_wrap(e, "reading %s", ignore_name);
 	*ret = take(c);
 	return 0;

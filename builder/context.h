@@ -24,7 +24,7 @@ struct context;
  * dir: the context. ignore_text: content of the ignore file, NULL: none; ignore_name is how
  * messages call it. ERR_NOTFOUND, ERR_USAGE (no directory, malformed pattern).
  */
-int context_open(const char *dir, const char *ignore_text, const char *ignore_name,
+int context_open(const char *dir, const struct str *ignore_text, const char *ignore_name,
 		 struct context **ret, struct err **e);
 void context_free(struct context *c);
 DEFINE_AUTO(context)

@@ -119,10 +119,16 @@ static int check_flag(const struct instruction *what, const char *flag, struct e
 	return err_set(e, ERR_USAGE, "unknown flag: --%s", bare);
 }
 
+static bool is_no_healthcheck(const struct df_instruction *in)
+{
+	return streq(in->name, "HEALTHCHECK") && in->args.n &&
+	       !strcasecmp(in->args.at[0], "NONE");
+}
+
 static int check_flags(const struct instruction *what, const struct df_instruction *in,
 		       struct err **e)
 {
-	if (what->ignores_flags)
+	if (what->ignores_flags || is_no_healthcheck(in))
 		return 0;
 	for (size_t i = 0; i < in->flags.n; i++) {
 		size_t n = strcspn(in->flags.at[i], "=");
@@ -141,7 +147,7 @@ static int check_flags(const struct instruction *what, const struct df_instructi
 static int check_args(const struct instruction *what, const struct df_instruction *in,
 		      struct err **e)
 {
-	if (what->args == JSON_ONLY && !in->is_json)
+	if (what->args == JSON_ONLY && in->args.n && !in->is_json)
 		return err_set(e, ERR_USAGE, "%s requires the arguments to be in JSON form",
 			       what->name);
 	if (what->args == 1 && in->args.n != 1)
@@ -149,6 +155,14 @@ static int check_args(const struct instruction *what, const struct df_instructio
 	if ((what->args == 0 || what->args == JSON_ONLY) && in->args.n == 0)
 		return err_set(e, ERR_USAGE, "%s requires at least one argument", what->name);
 	return 0;
+}
+
+static bool has_nul(const struct strv *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strstr(v->at[i], DF_NUL))
+			return true;
+	return false;
 }
 
 /* What every instruction is checked for before it does anything. */
@@ -159,7 +173,9 @@ static int check_instruction(const struct df_instruction *in, const struct instr
 
 	if (!what)
 		return unknown_instruction(in, e);
-	if (check_flags(what, in, e) || check_args(what, in, e))
+	if (strstr(in->raw, DF_NUL) || has_nul(&in->args))
+		return err_set(e, ERR_USAGE, "%s holds a NUL byte", what->name);
+	if (check_args(what, in, e) || check_flags(what, in, e))
 		return -1;
 	if (in->heredocs.n)
 		return err_set(
@@ -256,21 +272,25 @@ struct step *planner_step(struct planner *p, const struct df_instruction *in,
 static const char *const proxies[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
 				       "ALL_PROXY" };
 
-/* A proxy given as a build argument reaches every RUN in both cases of its name. */
+/* A proxy given as a build argument, its name in any case, reaches every RUN in both cases. */
 static void take_proxies(struct planner *p)
 {
-	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
-		autofree char *lower = xstrdup(proxies[i]);
-		const char *value = planner_build_arg(p, proxies[i]);
+	for (size_t i = 0; p->o->build_args && i < p->o->build_args->n; i++) {
+		const char *arg = p->o->build_args->at[i];
+		autofree char *name = xstrndup(arg, strcspn(arg, "="));
+		const char *value = arg[strlen(name)] ? arg + strlen(name) + 1 : getenv(name);
 
-		for (char *c = lower; *c; c++)
-			*c = (char)tolower((unsigned char)*c);
-		if (!value)
-			value = planner_build_arg(p, lower);
-		if (!value)
-			continue;
-		strv_pushf(&p->plan->proxies, "%s=%s", proxies[i], value);
-		strv_pushf(&p->plan->proxies, "%s=%s", lower, value);
+		for (size_t k = 0; value && k < sizeof(proxies) / sizeof(proxies[0]); k++) {
+			autofree char *lower = xstrdup(proxies[k]);
+
+			if (strcasecmp(name, proxies[k]))
+				continue;
+			for (char *c = lower; *c; c++)
+				*c = (char)tolower((unsigned char)*c);
+			strv_env_set(&p->plan->proxies, proxies[k], value);
+			strv_env_set(&p->plan->proxies, lower, value);
+			strv_push(&p->used, name);
+		}
 	}
 }
 
@@ -278,10 +298,9 @@ static void take_proxies(struct planner *p)
 static void take_platform(struct planner *p)
 {
 	static const char *const values[][2] = {
-		{ "PLATFORM", "linux/amd64" },
-		{ "OS", "linux" },
-		{ "ARCH", "amd64" },
-		{ "VARIANT", "" },
+		{ "PLATFORM", "linux/amd64" }, { "OS", "linux" },
+		{ "ARCH", "amd64" },           { "VARIANT", "" },
+		{ "OSVERSION", "" },
 	};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -392,11 +411,28 @@ static void planner_release(struct planner *p)
 	plan_free(p->plan);
 }
 
+/* TARGETSTAGE: --target, else the name of the last stage, else "default". */
+static void take_target_stage(struct planner *p)
+{
+	const char *given = planner_build_arg(p, "TARGETSTAGE");
+	const char *last = NULL;
+
+	vec_each (in, &p->df->instructions)
+		if (streq(in->name, "FROM"))
+			last = in->args.n == 3 ? in->args.at[2] : NULL;
+	strv_env_set(&p->global, "TARGETSTAGE",
+		     given          ? given
+		     : p->o->target ? p->o->target
+		     : last         ? last
+				    : "default");
+}
+
 static void planner_init(struct planner *p, const struct dockerfile *df,
 			 const struct plan_opts *o)
 {
 	*p = (struct planner){ .df = df, .o = o, .plan = xcalloc(1, sizeof(*p->plan)) };
 	take_platform(p);
+	take_target_stage(p);
 }
 
 /* Flags and counts of every instruction, so that a mistake in the last line shows before

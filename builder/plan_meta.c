@@ -89,7 +89,7 @@ static int expose_one(struct planner *p, const char *word, struct err **e)
 	const char *colon = memrchr(word, ':', (size_t)(end - word));
 	const char *from = colon ? colon + 1 : word;
 	const char *dash = memchr(from, '-', (size_t)(end - from));
-	autofree char *proto = xstrdup(slash ? slash + 1 : "tcp");
+	autofree char *proto = xstrdup(slash && slash[1] ? slash + 1 : "tcp");
 	unsigned first, last;
 
 	for (char *c = proto; *c; c++)
@@ -154,15 +154,20 @@ int plan_user(struct planner *p, const struct df_instruction *in, struct err **e
 static bool is_signal(const char *s)
 {
 	static const char *const realtime[] = { "RTMIN", "RTMAX" };
+	static const char *const aliases[] = { "IOT", "CLD", "POLL" };
 	unsigned number;
 
 	if (parse_port(s, s + strlen(s), &number) == 0)
-		return number > 0 && number < NSIG;
+		return number > 0;
 	if (strncasecmp(s, "SIG", 3) == 0)
 		s += 3;
 	for (size_t i = 0; i < 2; i++)
 		if (strncasecmp(s, realtime[i], 5) == 0 &&
-		    (!s[5] || ((s[5] == '+' || s[5] == '-') && isdigit((unsigned char)s[6]))))
+		    (!s[5] || (s[5] == (i ? '-' : '+') &&
+			       parse_port(s + 6, s + strlen(s), &number) == 0 && number <= 15)))
+			return true;
+	for (size_t i = 0; i < 3; i++)
+		if (strcasecmp(s, aliases[i]) == 0)
 			return true;
 	for (int sig = 1; sig < NSIG; sig++) {
 		const char *name = sigabbrev_np(sig);
@@ -192,8 +197,10 @@ static int parse_duration(const char *s, int64_t *ret_ns)
 	static const struct {
 		const char *name;
 		double ns;
-	} units[] = { { "ns", 1 },  { "us", 1e3 }, { "ms", 1e6 },
-		      { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 } };
+	} units[] = {
+		{ "\xc2\xb5s", 1e3 }, { "\xce\xbcs", 1e3 }, { "ns", 1 },   { "us", 1e3 },
+		{ "ms", 1e6 },        { "s", 1e9 },         { "m", 60e9 }, { "h", 3600e9 }
+	};
 	double total = 0;
 
 	if (streq(s, "0")) {
@@ -203,14 +210,20 @@ static int parse_duration(const char *s, int64_t *ret_ns)
 	if (!*s)
 		return -1;
 	while (*s) {
-		char *end;
+		const char *end;
 		double n;
-		size_t i, length;
+		size_t i, length, digits;
 
 		if (!isdigit((unsigned char)*s) && *s != '.')
 			return -1;
-		n = strtod(s, &end);
-		length = strspn(end, "nsumh");
+		/* Digits and a point only: strtod(3) takes more than Go does. */
+		digits = strspn(s, "0123456789");
+		digits += s[digits] == '.' ? 1 + strspn(s + digits + 1, "0123456789") : 0;
+		autofree char *number = xstrndup(s, digits);
+
+		n = strtod(number, NULL);
+		end = s + digits;
+		length = strspn(end, "nsumh\xc2\xb5\xce\xbc");
 		for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 			if (strlen(units[i].name) == length &&
 			    strncmp(end, units[i].name, length) == 0)
@@ -238,6 +251,8 @@ static int healthcheck_flag(struct json *check, const char *flag, struct err **e
 	char *end;
 	long retries;
 
+	if (!*value)
+		return 0; /* the default */
 	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
 		if (strlen(durations[i][0]) != n || strncmp(flag + 2, durations[i][0], n))
 			continue;
@@ -311,6 +326,13 @@ int plan_maintainer(struct planner *p, const struct df_instruction *in, struct e
 int plan_onbuild(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	(void)p;
-	(void)in;
+	if (!in->child)
+		return err_set(e, ERR_USAGE, "ONBUILD requires at least one argument");
+	if (streq(in->child->name, "ONBUILD"))
+		return err_set(e, ERR_USAGE,
+			       "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+	if (streq(in->child->name, "FROM") || streq(in->child->name, "MAINTAINER"))
+		return err_set(e, ERR_USAGE, "%s isn't allowed as an ONBUILD trigger",
+			       in->child->name);
 	return err_set(e, ERR_USAGE, "ONBUILD is not supported by this version of kiln");
 }

@@ -32,6 +32,8 @@ static int copy_flag(struct planner *p, struct step *step, const char *flag, str
 		step->chown = take(value);
 		return 0;
 	}
+	if (!*value)
+		return 0;
 	mode = strtol(value, &end, 8);
 	if (!isdigit((unsigned char)*value) || *end || mode < 0 || mode > 07777) {
 		if (isalpha((unsigned char)*value) || strchr("+-=", *value))
@@ -51,8 +53,7 @@ static int copy_flag(struct planner *p, struct step *step, const char *flag, str
 
 static bool is_git(const char *s)
 {
-	const char *fragment = strchr(s, '#');
-	size_t n = fragment ? (size_t)(fragment - s) : strlen(s);
+	size_t n = strcspn(s, "#?");
 
 	if (str_starts(s, "git@") && strchr(s, ':'))
 		return true;
@@ -104,8 +105,6 @@ int plan_copy(struct planner *p, const struct df_instruction *in, struct err **e
 	autofree char *dest = NULL;
 	struct step *step;
 
-	if (in->args.n < 1)
-		return err_set(e, ERR_USAGE, "%s requires at least one argument", in->name);
 	if (in->args.n < 2)
 		return err_set(e, ERR_USAGE,
 			       "%s requires at least two arguments, but only one was provided. "

@@ -65,12 +65,15 @@ static int select_in(const char *ignore, const char *sources, bool is_add, char 
 	AUTO(context) c = NULL;
 	struct context_selection s = { 0 };
 	autostrv list = STRV_INIT;
+	autostr text = STR_INIT;
 	autofree char *copy = xstrdup(sources);
 	int failed;
 
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		strv_push(&list, word);
-	if (context_open(dir, ignore, ".dockerignore", &c, e))
+	if (ignore)
+		str_add(&text, ignore);
+	if (context_open(dir, ignore ? &text : NULL, ".dockerignore", &c, e))
 		return -1;
 	failed = context_select(c, &list, is_add, &s, e);
 	if (digest)
