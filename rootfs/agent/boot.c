@@ -203,18 +203,6 @@ static int open_context(const char *serial, int *ret, struct fail *f)
 	return *ret < 0 ? fail_sys(f, "opening the build context") : 0;
 }
 
-static int open_store(struct fail *f)
-{
-	int fd;
-
-	mkdir(STORE, 0755);
-	fd = open(STORE, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fail_sys(f, "opening %s", STORE);
-	etcfiles_init(fd);
-	return 0;
-}
-
 static int switch_root(struct fail *f)
 {
 	static const char *const old[] = { "/sys", "/proc", "/dev" };
@@ -246,7 +234,8 @@ int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, int *ret_con
 
 	mkdir(NEW_ROOT, 0700);
 	if (find_disk("root", disk, f) || fsop_mount_root(disk, NEW_ROOT, ret_fs_bytes, f) ||
-	    open_context(s->context_serial, ret_context, f) || open_store(f) || switch_root(f))
+	    open_context(s->context_serial, ret_context, f) || etcfiles_init(STORE, f) ||
+	    switch_root(f))
 		return -1;
 	close(uevents);
 	if (mount_all(early, sizeof(early) / sizeof(*early), f) ||

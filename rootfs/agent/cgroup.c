@@ -21,54 +21,49 @@ void cgroup_setup(void)
 
 static void name_of(const struct cgroup *c, char ret[64])
 {
-	if (c->number)
-		snprintf(ret, 64, TOP "kiln.%u", c->number);
-	else
-		snprintf(ret, 64, TOP "kiln");
+	snprintf(ret, 64, TOP "kiln.%u", c->number);
 }
 
-/* The number after `key` in a flat-keyed file. */
-static unsigned long read_key(const struct cgroup *c, const char *file, const char *key)
+/* The number after `key` in text of lines "key number". */
+static unsigned long find_key(const char *text, const char *key)
 {
-	char buf[512], *at;
+	const char *at = strstr(text, key);
 
-	if (c->fd < 0 || sysfile_read_at(c->fd, file, buf, sizeof(buf)) < 0)
-		return 0;
-	at = strstr(buf, key);
 	return at ? strtoul(at + strlen(key), NULL, 10) : 0;
 }
 
-static unsigned long oom_kills(const struct cgroup *c)
+static unsigned long read_key(const struct cgroup *c, const char *file, const char *key)
 {
-	return read_key(c, "memory.events", "oom_kill ");
+	char buf[512];
+
+	if (c->fd < 0 || sysfile_read_at(c->fd, file, buf, sizeof(buf)) < 0)
+		return 0;
+	return find_key(buf, key);
 }
 
-void cgroup_open(struct cgroup *c, bool is_own)
+void cgroup_open(struct cgroup *c)
 {
 	char path[64];
 
 	*c = (struct cgroup){ .fd = -1 };
 	if (!is_there)
 		return;
-	if (is_own)
-		c->number = ++last_number;
+	c->number = ++last_number;
 	name_of(c, path);
 	mkdir(path, 0755);
 	c->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	c->oom_kills = is_own ? 0 : oom_kills(c);
 }
 
 void cgroup_close(struct cgroup *c)
 {
 	char path[64];
 
-	if (c->fd >= 0)
-		close(c->fd);
-	if (c->fd >= 0 && c->number) {
-		name_of(c, path);
-		rmdir(path);
-	}
+	if (c->fd < 0)
+		return;
+	close(c->fd);
 	c->fd = -1;
+	name_of(c, path);
+	rmdir(path);
 }
 
 void cgroup_kill(const struct cgroup *c)
@@ -84,5 +79,17 @@ bool cgroup_is_empty(const struct cgroup *c)
 
 bool cgroup_had_oom(const struct cgroup *c)
 {
-	return oom_kills(c) > c->oom_kills;
+	static unsigned long seen;
+	static char buf[16384];
+	unsigned long now;
+	bool is_more;
+
+	if (c->fd >= 0)
+		return read_key(c, "memory.events", "oom_kill ") > 0;
+	if (sysfile_read("/proc/vmstat", buf, sizeof(buf)) < 0)
+		return false;
+	now = find_key(buf, "\noom_kill ");
+	is_more = now > seen;
+	seen = now;
+	return is_more;
 }

@@ -12,9 +12,15 @@
 #include "net.h"
 #include "sysfile.h"
 
-enum { FILES = 3 };
+enum { HOSTS, RESOLV_CONF, HOSTNAME, STEP_FILES, MACHINE_ID = STEP_FILES, FILES };
+enum { TEXT_MAX = 1024 };
 
-static const char *const names[FILES] = { "hosts", "resolv.conf", "hostname" };
+static const char *const names[FILES] = {
+	[HOSTS] = "hosts",
+	[RESOLV_CONF] = "resolv.conf",
+	[HOSTNAME] = "hostname",
+	[MACHINE_ID] = "machine-id",
+};
 
 /* A stub that we made: removed only if it is still the same, empty file. */
 struct stub {
@@ -24,31 +30,61 @@ struct stub {
 };
 
 static int store = -1;
+static int files[FILES]; /* open for writing; with what they hold: */
+static char texts[FILES][TEXT_MAX];
 static struct stub stubs[FILES];
 static bool is_etc_made;
 static unsigned steps;
 
-void etcfiles_init(int store_fd)
+int etcfiles_init(const char *path, struct fail *f)
 {
-	store = store_fd;
+	mkdir(path, 0755);
+	store = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (store < 0)
+		return fail_sys(f, "opening %s", path);
+	for (int i = 0; i < FILES; i++) {
+		files[i] = openat(store, names[i], O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+		if (files[i] < 0)
+			return fail_sys(f, "making %s/%s", path, names[i]);
+	}
+	return 0;
 }
 
-int etcfiles_write(const char *hostname, bool has_network, struct fail *f)
+/* As little as possible: this stands between a restore and its first command. */
+static int set(int i, const char *text, struct fail *f)
 {
-	char text[FILES][1024];
+	size_t n = strlen(text), old = strlen(texts[i]);
 
-	snprintf(text[0], sizeof(text[0]),
+	if (store < 0 || !strcmp(text, texts[i]))
+		return 0;
+	if (pwrite(files[i], text, n, 0) != (ssize_t)n ||
+	    (n < old && ftruncate(files[i], (off_t)n)))
+		return fail_sys(f, "writing the guest's /etc/%s", names[i]);
+	memcpy(texts[i], text, n + 1);
+	return 0;
+}
+
+int etcfiles_set_hostname(const char *hostname, bool has_network, struct fail *f)
+{
+	char hosts[TEXT_MAX], line[TEXT_MAX];
+
+	snprintf(hosts, sizeof(hosts),
 		 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 		 "fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\n"
 		 "ff02::2\tip6-allrouters\n%s\t%s\n",
 		 has_network ? NET_ADDRESS : "127.0.1.1", hostname);
-	snprintf(text[1], sizeof(text[1]), "%s",
-		 has_network ? "nameserver " NET_NAMESERVER "\n" : "");
-	snprintf(text[2], sizeof(text[2]), "%s\n", hostname);
-	for (int i = 0; i < FILES && store >= 0; i++)
-		if (sysfile_write_at(store, names[i], O_CREAT | O_TRUNC, text[i]))
-			return fail_sys(f, "writing the guest's /etc/%s", names[i]);
-	return 0;
+	snprintf(line, sizeof(line), "%s\n", hostname);
+	if (set(HOSTS, hosts, f) || set(HOSTNAME, line, f))
+		return -1;
+	return set(RESOLV_CONF, has_network ? "nameserver " NET_NAMESERVER "\n" : "", f);
+}
+
+int etcfiles_set_machine_id(const char *id, struct fail *f)
+{
+	char line[TEXT_MAX];
+
+	snprintf(line, sizeof(line), "%s\n", id);
+	return set(MACHINE_ID, line, f);
 }
 
 static void make_stub(int etc, int i)
@@ -69,18 +105,22 @@ static int open_etc(void)
 	return open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-void etcfiles_begin_step(void)
+static void make_stubs(int n)
 {
 	int etc;
 
-	if (store < 0 || steps++)
-		return;
 	is_etc_made = mkdir("/etc", 0755) == 0;
 	etc = open_etc();
-	for (int i = 0; i < FILES && etc >= 0; i++)
+	for (int i = 0; i < n && etc >= 0; i++)
 		make_stub(etc, i);
 	if (etc >= 0)
 		close(etc);
+}
+
+void etcfiles_begin_step(void)
+{
+	if (store >= 0 && !steps++)
+		make_stubs(STEP_FILES);
 }
 
 static void remove_stub(int etc, int i)
@@ -101,7 +141,7 @@ void etcfiles_end_step(void)
 	if (store < 0 || --steps)
 		return;
 	etc = open_etc();
-	for (int i = 0; i < FILES && etc >= 0; i++)
+	for (int i = 0; i < STEP_FILES && etc >= 0; i++)
 		remove_stub(etc, i);
 	if (etc >= 0)
 		close(etc);
@@ -111,17 +151,17 @@ void etcfiles_end_step(void)
 }
 
 /* Detached mounts of the files: made in the namespace where the initramfs is. */
-static void clone_files(int tree[FILES])
+static void clone_files(int tree[FILES], int n)
 {
-	for (int i = 0; i < FILES; i++)
+	for (int i = 0; i < n; i++)
 		tree[i] = open_tree(store, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-static void attach_files(int tree[FILES])
+static void attach_files(int tree[FILES], int n)
 {
 	int etc = open_etc();
 
-	for (int i = 0; i < FILES; i++) {
+	for (int i = 0; i < n; i++) {
 		int at = openat(etc, names[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 		if (at >= 0) {
@@ -142,9 +182,9 @@ void etcfiles_mount(void)
 
 	if (store < 0)
 		return;
-	etcfiles_begin_step(); /* these stubs stay */
-	clone_files(tree);
-	attach_files(tree);
+	make_stubs(FILES);
+	clone_files(tree, FILES);
+	attach_files(tree, FILES);
 }
 
 int etcfiles_enter(struct fail *f)
@@ -153,9 +193,9 @@ int etcfiles_enter(struct fail *f)
 
 	if (store < 0)
 		return 0;
-	clone_files(tree);
+	clone_files(tree, STEP_FILES);
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return fail_sys(f, "making a mount namespace");
-	attach_files(tree);
+	attach_files(tree, STEP_FILES);
 	return 0;
 }

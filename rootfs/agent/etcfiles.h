@@ -1,11 +1,13 @@
 /*
- * etcfiles.h - /etc/hosts, /etc/resolv.conf, /etc/hostname: they belong to the sandbox, not to
- * the image.
+ * etcfiles.h - /etc/hosts, /etc/resolv.conf, /etc/hostname, /etc/machine-id: they belong to the
+ * sandbox, not to the image.
  *
  * They are files of the initramfs, mounted over the image's entries of those names, whatever
  * these are (a symlink stays untouched below: Debian's resolv.conf often is one). A step of a
- * build gets the mounts in a mount namespace of its own; where the image has no entry, a stub
- * is made for the step and removed after it. A guest that is no build gets them once for all.
+ * build gets the mounts in a mount namespace of its own (without machine-id); where the image
+ * has no entry, a stub is made for the step and removed after it. A guest that is no build gets
+ * them once for all, and its stubs stay. So a new identity is a write to memory, not to the
+ * disk.
  */
 #ifndef AGENT_ETCFILES_H
 #define AGENT_ETCFILES_H
@@ -14,10 +16,11 @@
 
 #include "fail.h"
 
-/* store_fd: the directory of the initramfs that holds the files from now on. */
-void etcfiles_init(int store_fd);
-/* Writes all three; where they are mounted they change at once. */
-int etcfiles_write(const char *hostname, bool has_network, struct fail *f);
+/* Makes the files in the directory store, which must not be reachable for the guest. */
+int etcfiles_init(const char *store, struct fail *f);
+/* New contents; where they are mounted they change at once. */
+int etcfiles_set_hostname(const char *hostname, bool has_network, struct fail *f);
+int etcfiles_set_machine_id(const char *id, struct fail *f);
 /* For the whole guest. What is in the way (an /etc that is a file) is no failure. */
 void etcfiles_mount(void);
 /* Around a step: stubs. Several steps may overlap. */

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Docker's: old programs walk over all descriptors up to the soft limit. */
-enum { FILES_SOFT = 1024, FILES_HARD = 1048576, PIPE_BYTES = 256 << 10 };
+enum { FILES_SOFT = 1024, FILES_HARD = 1048576 };
 
 /* The child's ends. */
 struct ends {
@@ -44,20 +45,17 @@ static int new_pipe(int *ret_read, int *ret_write)
 	return 0;
 }
 
-/* The child inherits /dev/null by its number if we have it as such; else it opens it. */
-static int open_null(void)
-{
-	return open("/dev/null", O_RDWR | O_CLOEXEC);
-}
-
 static int open_pipes(const struct proto_exec *x, struct exec_child *c, struct ends *e)
 {
+	static int null = -1;
+
+	if (null < 0)
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (x->flags & PROTO_EXEC_STDIN ? new_pipe(&e->fd[0], &c->in_fd)
-					: (e->fd[0] = open_null()) < 0)
+					: (e->fd[0] = fcntl(null, F_DUPFD_CLOEXEC, 3)) < 0)
 		return -1;
 	if (new_pipe(&c->out_fd[0], &e->fd[1]))
 		return -1;
-	fcntl(c->out_fd[0], F_SETPIPE_SZ, PIPE_BYTES);
 	if (x->flags & PROTO_EXEC_SERVICE)
 		return (e->fd[2] = fcntl(e->fd[1], F_DUPFD_CLOEXEC, 3)) < 0 ? -1 : 0;
 	return new_pipe(&c->out_fd[1], &e->fd[2]);
@@ -90,34 +88,22 @@ static void close_all(int *fd, size_t n)
 	}
 }
 
+/* The two things that exec_prepare() has changed for all our children. */
 static void reset_signals(void)
 {
 	struct sigaction by_default = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &by_default, NULL);
+	sigaction(SIGPIPE, &by_default, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void set_limits(void)
-{
-	struct rlimit files = { FILES_SOFT, FILES_HARD }, core = { 0, RLIM_INFINITY };
-
-	setrlimit(RLIMIT_NOFILE, &files);
-	setrlimit(RLIMIT_CORE, &core);
-}
-
+/* Our own 0, 1, 2 are open (exec_prepare()), so that no end has one of these numbers. */
 static int place_streams(const struct ends *e, bool has_tty, struct fail *f)
 {
-	/* Ends that happen to be 0..2 themselves would be overwritten by their neighbours. */
-	int parked[3];
-
 	for (int i = 0; i < 3; i++)
-		parked[i] = fcntl(e->fd[i], F_DUPFD_CLOEXEC, 3);
-	for (int i = 0; i < 3; i++)
-		if (parked[i] < 0 || dup2(parked[i], i) < 0)
+		if (dup2(e->fd[i], i) < 0)
 			return fail_sys(f, "connecting the command's streams");
 	if (has_tty && ioctl(0, TIOCSCTTY, 0))
 		return fail_sys(f, "giving the command its terminal");
@@ -139,25 +125,69 @@ static int enter_directory(const char *cwd, struct fail *f)
 
 static int become(const struct user *u, struct fail *f)
 {
-	if (setgroups(u->n_groups, u->groups) || setresgid(u->gid, u->gid, u->gid) ||
-	    setresuid(u->uid, u->uid, u->uid))
+	/* We are root without supplementary groups. */
+	if ((u->n_groups && setgroups(u->n_groups, u->groups)) ||
+	    (u->gid && setresgid(u->gid, u->gid, u->gid)) ||
+	    (u->uid && setresuid(u->uid, u->uid, u->uid)))
 		return fail_sys_as(f, PROTO_FAIL_STEP, "becoming user %u", u->uid);
 	return 0;
 }
 
-static void set_env(const struct proto_strings *env, const struct user *u)
+/* Environment of the command: an array of its own, since our memory may be our parent's. */
+struct command_env {
+	const char *at[PROTO_STRINGS_MAX + 512];
+	size_t n;
+	char home[PATH_MAX + 8];
+};
+
+static bool same_key(const char *a, const char *b)
 {
-	clearenv();
+	size_t n = strcspn(a, "=");
+
+	return !strncmp(a, b, n) && b[n] == '=';
+}
+
+static const char *env_get(const struct command_env *env, const char *key)
+{
+	size_t n = strlen(key);
+
 	for (size_t i = 0; i < env->n; i++)
-		if (strchr(env->at[i], '='))
-			putenv((char *)(uintptr_t)env->at[i]);
+		if (!strncmp(env->at[i], key, n) && env->at[i][n] == '=')
+			return env->at[i] + n + 1;
+	return NULL;
+}
+
+static void env_add(struct command_env *env, const char *entry)
+{
+	if (!strchr(entry, '=') || env->n + 1 >= sizeof(env->at) / sizeof(*env->at))
+		return;
+	for (size_t i = 0; i < env->n; i++) {
+		if (same_key(entry, env->at[i])) {
+			env->at[i] = entry;
+			return;
+		}
+	}
+	env->at[env->n++] = entry;
+	env->at[env->n] = NULL;
+}
+
+static void set_env(const struct proto_strings *given, const struct user *u,
+		    struct command_env *env)
+{
+	env->n = 0;
+	env->at[0] = NULL;
+	for (size_t i = 0; i < given->n; i++)
+		if (strchr(given->at[i], '=') && i < PROTO_STRINGS_MAX) {
+			env->at[env->n++] = given->at[i];
+			env->at[env->n] = NULL;
+		}
 	for (char *const *add = restore_env(); *add; add++)
-		if (strchr(*add, '='))
-			putenv(*add);
-	if (!getenv("HOME"))
-		setenv("HOME", u->home, 1);
-	if (!getenv("PATH"))
-		setenv("PATH", DEFAULT_PATH, 1);
+		env_add(env, *add);
+	snprintf(env->home, sizeof(env->home), "HOME=%s", u->home);
+	if (!env_get(env, "HOME"))
+		env_add(env, env->home);
+	if (!env_get(env, "PATH"))
+		env_add(env, "PATH=" DEFAULT_PATH);
 }
 
 /* A file is there and may be executed, yet the kernel says it isn't: what it names as its
@@ -177,101 +207,111 @@ static int cannot_execute(const char *program, struct fail *f)
 	return fail_sys_as(f, PROTO_FAIL_STEP, "cannot run \"%s\"", program);
 }
 
-/* Returns only on failure. */
-static int execute_in_path(char *const *argv, struct fail *f)
+/* Returns only on failure. The kernel is asked to execute each candidate, rather than whether
+ * it could: that is one way through it less. */
+static int execute_in_path(char *const *argv, const struct command_env *env, struct fail *f)
 {
-	const char *dir = getenv("PATH");
+	const char *dir = env_get(env, "PATH");
 	char path[PATH_MAX];
 	bool is_denied = false;
+	struct stat st;
 
 	while (dir) {
 		size_t n = strcspn(dir, ":");
-		struct stat st;
 
 		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)n, dir, n ? "/" : "./",
-			     argv[0]) < (int)sizeof(path) &&
-		    stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
-			if (access(path, X_OK) == 0) {
-				execv(path, argv);
+			     argv[0]) < (int)sizeof(path)) {
+			execve(path, argv, (char *const *)(uintptr_t)env->at);
+			if (errno == EACCES)
+				is_denied = is_denied ||
+					    (stat(path, &st) == 0 && !S_ISDIR(st.st_mode));
+			else if (errno != ENOENT && errno != ENOTDIR)
 				return cannot_execute(path, f);
-			}
-			is_denied = true;
+			else if (errno == ENOENT && stat(path, &st) == 0)
+				return (errno = ENOENT, cannot_execute(path, f));
 		}
 		dir = dir[n] ? dir + n + 1 : NULL;
 	}
 	if (is_denied)
-		return fail_set(
-			f, PROTO_FAIL_STEP,
-			"cannot run \"%s\": it is in PATH, but not executable for this user",
-			argv[0]);
+		return fail_set(f, PROTO_FAIL_STEP,
+				"cannot run \"%s\": it is in PATH, but not executable for "
+				"this user",
+				argv[0]);
 	return fail_set(f, PROTO_FAIL_STEP, "no such program \"%s\" in PATH", argv[0]);
 }
 
-static int execute(char *const *argv, struct fail *f)
+static int execute(char *const *argv, const struct command_env *env, struct fail *f)
 {
 	if (!*argv[0])
 		return fail_set(f, PROTO_FAIL_STEP, "the command's first word is empty");
 	if (!strchr(argv[0], '/'))
-		return execute_in_path(argv, f);
-	execv(argv[0], argv);
+		return execute_in_path(argv, env, f);
+	execve(argv[0], argv, (char *const *)(uintptr_t)env->at);
 	return cannot_execute(argv[0], f);
-}
-
-static int find_user(const char *spec, struct user *ret, struct fail *f)
-{
-	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (root < 0)
-		return fail_sys(f, "opening the root directory");
-	return user_find(root, spec, ret, f); /* root goes with the exec */
 }
 
 static int run(const struct exec_opts *o, const struct ends *e, struct fail *f)
 {
 	const struct proto_exec *x = o->request;
+	static struct command_env env;
 	static struct user u;
 
 	setsid();
 	reset_signals();
-	umask(022);
-	set_limits();
 	if ((o->is_private && etcfiles_enter(f)) ||
 	    place_streams(e, x->flags & PROTO_EXEC_TTY, f))
 		return -1;
-	if (find_user(x->user, &u, f))
+	if (user_find(AT_FDCWD, x->user, &u, f))
 		return -1;
-	if (x->flags & PROTO_EXEC_TTY)
-		fchown(0, u.uid, (gid_t)-1);
+	if (x->flags & PROTO_EXEC_TTY && fchown(0, u.uid, (gid_t)-1))
+		return fail_sys(f, "giving the command its terminal");
 	if (enter_directory(x->cwd, f) || become(&u, f))
 		return -1;
-	set_env(&x->env, &u);
-	return execute((char *const *)(uintptr_t)x->argv.at, f);
+	set_env(&x->env, &u, &env);
+	return execute((char *const *)(uintptr_t)x->argv.at, &env, f);
 }
 
-static void child(const struct exec_opts *o, const struct ends *e) __attribute__((noreturn));
-static void child(const struct exec_opts *o, const struct ends *e)
-{
-	static struct fail f;
-	/* Out of the way of the command's streams. */
-	int report = fcntl(e->report, F_DUPFD_CLOEXEC, 3);
+/*
+ * Two ways to be born. Ordinarily with our memory, while we wait (as posix_spawn(3) has it):
+ * not copying our page tables is a quarter of what it takes to start a command in a guest that
+ * has just been restored. A step of a build has a control group and is forked into that; there
+ * a restored guest's speed is no matter, and we don't wait.
+ */
+struct birth {
+	const struct exec_opts *o;
+	const struct ends *ends;
+	struct fail *f;
+	bool has_failed;
+};
 
-	run(o, e, &f);
-	sysfile_write_full(report, &f, sizeof(f));
+static int shared_child(void *arg)
+{
+	struct birth *b = arg;
+
+	run(b->o, b->ends, b->f);
+	b->has_failed = true;
 	_exit(127);
 }
 
-static pid_t fork_into(const struct cgroup *c)
+static pid_t start_shared(struct birth *b)
 {
-	struct clone_args args = { .exit_signal = SIGCHLD };
-	long pid;
+	static char stack[128 << 10] __attribute__((aligned(64)));
 
-	if (c->fd < 0)
-		return fork();
-	/* Born in its control group: being moved there later costs a grace period. */
-	args.flags = CLONE_INTO_CGROUP;
-	args.cgroup = (uint64_t)c->fd;
-	pid = syscall(SYS_clone3, &args, sizeof(args));
-	return (pid_t)pid;
+	return clone(shared_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, b);
+}
+
+static pid_t start_forked(const struct birth *b)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = (uint64_t)b->o->cgroup->fd };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid != 0)
+		return pid;
+	run(b->o, b->ends, b->f);
+	sysfile_write_full(b->ends->report, b->f, sizeof(*b->f));
+	_exit(127);
 }
 
 static void make_nonblocking(struct exec_child *c)
@@ -280,30 +320,58 @@ static void make_nonblocking(struct exec_child *c)
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
-			fcntl(fds[i], F_SETFL, fcntl(fds[i], F_GETFL) | O_NONBLOCK);
+			fcntl(fds[i], F_SETFL, O_NONBLOCK);
+}
+
+static void give_up(struct exec_child *c)
+{
+	if (c->pid > 0)
+		waitpid(c->pid, NULL, 0);
+	if (c->in_fd != c->out_fd[0])
+		close_all(&c->in_fd, 1);
+	close_all(c->out_fd, 2);
+	close_all(&c->report_fd, 1);
 }
 
 int exec_start(const struct exec_opts *o, struct exec_child *ret, struct fail *f)
 {
 	struct exec_child c = { .pid = -1, .report_fd = -1, .in_fd = -1, .out_fd = { -1, -1 } };
 	struct ends e = { { -1, -1, -1 }, -1 };
+	struct birth b = { .o = o, .ends = &e, .f = f };
 	bool has_tty = o->request->flags & PROTO_EXEC_TTY;
+	bool is_forked = o->cgroup->fd >= 0;
 
 	if ((has_tty ? open_tty(o->request, &c, &e) : open_pipes(o->request, &c, &e)) ||
-	    new_pipe(&c.report_fd, &e.report) || (c.pid = fork_into(o->cgroup)) < 0)
+	    (is_forked && new_pipe(&c.report_fd, &e.report)) ||
+	    (c.pid = is_forked ? start_forked(&b) : start_shared(&b)) < 0) {
 		fail_sys(f, "starting a process in the guest");
-	else if (c.pid == 0)
-		child(o, &e);
+		b.has_failed = true;
+	}
 	close_all(e.fd, 3);
 	close_all(&e.report, 1);
-	if (c.pid < 0) {
-		if (c.in_fd != c.out_fd[0])
-			close_all(&c.in_fd, 1);
-		close_all(c.out_fd, 2);
-		close_all(&c.report_fd, 1);
+	if (b.has_failed) {
+		give_up(&c);
 		return -1;
 	}
 	make_nonblocking(&c);
 	*ret = c;
+	return 0;
+}
+
+int exec_prepare(void)
+{
+	struct rlimit files = { FILES_SOFT, FILES_HARD }, core = { 0, RLIM_INFINITY };
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 3);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_CORE, &core);
 	return 0;
 }

@@ -24,12 +24,15 @@ struct exec_opts {
 
 /* Our ends, all non-blocking; -1 where there is none. */
 struct exec_child {
-	pid_t pid; /* leader of its own session and process group */
-	int report_fd;
+	pid_t pid;     /* leader of its own session and process group */
+	int report_fd; /* a struct fail if it could not execute, end of file if it did; -1: it
+			  did */
 	int in_fd;     /* stdin; with a tty the same descriptor as out_fd[0], owned by that */
 	int out_fd[2]; /* stdout, stderr; a service has one pipe for both */
 };
 
+/* Once: limits, umask and signals that every child inherits. -1 with errno. */
+int exec_prepare(void);
 int exec_start(const struct exec_opts *o, struct exec_child *ret, struct fail *f);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -13,6 +14,7 @@
 /* Linux fs/ext4/ext4.h; no installed header has it. */
 #define EXT4_IOC_RESIZE_FS_ _IOW('f', 16, uint64_t)
 
+enum { CACHE_KEPT_BYTES = 48 << 20 };
 enum { EXT4_SUPER_OFFSET = 1024, EXT4_SUPER_BYTES = 1024, EXT4_MAGIC = 0xef53 };
 
 struct disk_size {
@@ -132,10 +134,26 @@ int fsop_thaw(struct fail *f)
 	return 0;
 }
 
-void fsop_drop_caches(void)
+/* A number of KiB in /proc/meminfo. */
+static uint64_t meminfo(const char *text, const char *key)
 {
+	const char *at = strstr(text, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) << 10 : 0;
+}
+
+void fsop_settle(void)
+{
+	char text[4096];
+	uint64_t cached;
+
 	sync();
-	sysfile_write("/proc/sys/vm/drop_caches", "3");
+	if (sysfile_read("/proc/meminfo", text, sizeof(text)) < 0)
+		return;
+	cached = meminfo(text, "\nCached:") + meminfo(text, "\nBuffers:") -
+		 meminfo(text, "\nShmem:");
+	if (cached > CACHE_KEPT_BYTES)
+		sysfile_write("/proc/sys/vm/drop_caches", "3");
 }
 
 void fsop_stop_writes(void)

@@ -17,9 +17,10 @@ int fsop_mount_read_only(const char *disk, const char *where, struct fail *f);
 int fsop_freeze(struct fail *f);
 int fsop_thaw(struct fail *f);
 
-/* Everything written, page cache and reclaimable kernel memory given back: the less is in
- * memory, the less a snapshot holds. */
-void fsop_drop_caches(void);
+/* Before a snapshot: everything written. What the start command has read, every clone will read
+ * again, so the page cache stays, unless it is large (after a build, say): then it is given
+ * back. */
+void fsop_settle(void);
 /* Everything written, and the root read-only, so that the disk needs no journal replay. */
 void fsop_stop_writes(void);
 

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "etcfiles.h"
 
+enum { PIPE_FULL_BYTES = 32 << 10, PIPE_BYTES = 256 << 10 };
 enum { SLOT_REPORT, SLOT_STDIN, SLOT_OUT, SLOT_ERR };
 
 static struct process table[PROTO_PROCESSES_MAX];
@@ -105,9 +107,11 @@ static int prepare(struct process *p, uint32_t id, const struct proto_exec *x, b
 		.window = { PROTO_WINDOW_BYTES, PROTO_WINDOW_BYTES },
 		.polled_at = { -1, -1, -1, -1 },
 	};
-	cgroup_open(&p->cgroup, is_step);
-	if (is_step)
+	p->cgroup.fd = -1;
+	if (is_step) {
+		cgroup_open(&p->cgroup);
 		etcfiles_begin_step();
+	}
 	if (x->flags & (PROTO_EXEC_STDIN | PROTO_EXEC_TTY))
 		p->in = get_memory(PROTO_STDIN_BYTES);
 	if (p->is_service)
@@ -140,6 +144,9 @@ void process_start(struct link *l, uint32_t id, const struct proto_exec *x, bool
 	}
 	if (p->is_service)
 		service = p;
+	p->is_confirmed = p->child.report_fd < 0;
+	if (p->is_confirmed)
+		link_send(l, PROTO_OK, 0, id, NULL, 0);
 }
 
 /* The host's window or our buffer may be full; then the pipe fills, and the command waits. */
@@ -322,6 +329,10 @@ static ssize_t read_output(struct process *p, int i, uint8_t *to, size_t cap)
 	}
 	if (p->is_reaped)
 		p->drain[i] -= (size_t)n;
+	/* A command that fills its pipe may have a larger one: fewer turns for a flood. */
+	if (n >= PIPE_FULL_BYTES && !p->has_large_pipe[i] && !p->has_tty)
+		p->has_large_pipe[i] =
+			fcntl(p->child.out_fd[i], F_SETPIPE_SZ, PIPE_BYTES) || true;
 	return n;
 }
 
@@ -373,8 +384,9 @@ static void describe_exit(const struct process *p, struct proto_exit *ret)
 		ret->signal = WTERMSIG(status);
 	else
 		ret->status = WEXITSTATUS(status);
-	if ((ret->signal || ret->status) && cgroup_had_oom(&p->cgroup))
-		ret->flags |= PROTO_EXIT_OOM;
+	if (ret->signal == SIGKILL || ret->status == 128 + SIGKILL ||
+	    (p->is_step && ret->status))
+		ret->flags |= cgroup_had_oom(&p->cgroup) ? PROTO_EXIT_OOM : 0;
 }
 
 static bool has_output_left(const struct process *p)

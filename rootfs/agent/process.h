@@ -31,7 +31,8 @@ struct process {
 	struct cgroup cgroup;
 	int wait_status;
 	uint32_t window[2]; /* output the host still takes */
-	size_t drain[2];    /* bytes that were in the pipe when it died: not more are sent */
+	bool has_large_pipe[2];
+	size_t drain[2]; /* bytes that were in the pipe when it died: not more are sent */
 	bool is_stdin_ended;
 	uint8_t *in; /* stdin on its way: PROTO_STDIN_BYTES; NULL without stdin */
 	size_t in_head, in_len;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,27 +57,14 @@ int restore_set_hostname(const char *hostname, bool has_network, struct fail *f)
 {
 	if (sethostname(hostname, strlen(hostname)))
 		return fail_sys(f, "setting the guest's hostname to %s", hostname);
-	return etcfiles_write(hostname, has_network, f);
+	return etcfiles_set_hostname(hostname, has_network, f);
 }
 
-/* An image without /etc has nobody who would read it. */
-static int write_machine_id(const char *id, struct fail *f)
+static int set_machine_id(const char *id, struct fail *f)
 {
-	char line[MACHINE_ID_CHARS + 2];
-	struct stat st;
-
 	if (strspn(id, "0123456789abcdef") != MACHINE_ID_CHARS || id[MACHINE_ID_CHARS])
 		return fail_set(f, PROTO_FAIL_REQUEST, "a machine id has 32 hex digits");
-	if (stat("/etc", &st) || !S_ISDIR(st.st_mode))
-		return 0;
-	if (stat("/etc/machine-id", &st) == 0 && !S_ISREG(st.st_mode))
-		return 0;
-	memcpy(line, id, MACHINE_ID_CHARS);
-	memcpy(line + MACHINE_ID_CHARS, "\n", 2);
-	if (sysfile_write_at(AT_FDCWD, "/etc/machine-id", O_CREAT | O_TRUNC, line) &&
-	    errno != EROFS && errno != ENOENT)
-		return fail_sys(f, "writing the guest's /etc/machine-id");
-	return 0;
+	return etcfiles_set_machine_id(id, f);
 }
 
 static int keep_env(const struct proto_strings *v, struct fail *f)
@@ -106,7 +92,7 @@ int restore_identify(const struct proto_identify *i, bool has_network, struct fa
 		return -1;
 	if (*i->hostname && restore_set_hostname(i->hostname, has_network, f))
 		return -1;
-	if (*i->machine_id && write_machine_id(i->machine_id, f))
+	if (*i->machine_id && set_machine_id(i->machine_id, f))
 		return -1;
 	return keep_env(&i->env, f);
 }

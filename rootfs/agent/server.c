@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -62,6 +64,21 @@ static int bad_request(const char *what, struct fail *f)
  * Requests that are done here and now. They fill *ret with OK's payload.
  */
 
+/* Until IDENTIFY comes: the start command may look at its machine id. */
+static void give_first_identity(void)
+{
+	char id[33];
+	uint8_t random[16];
+	struct fail ignored;
+
+	if (getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		return;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(id + 2 * i, 3, "%02x", random[i]);
+	etcfiles_set_machine_id(id, &ignored);
+	etcfiles_mount();
+}
+
 static int do_setup(const struct link_message *m, struct proto_out *ret, struct fail *f)
 {
 	struct proto_setup x;
@@ -79,7 +96,7 @@ static int do_setup(const struct link_message *m, struct proto_out *ret, struct 
 		    restore_set_hostname(x.hostname, s.has_network, f))
 			return -1;
 		if (!s.is_build)
-			etcfiles_mount();
+			give_first_identity();
 	}
 	s.is_set_up = true;
 	proto_put_u64(ret, fs_bytes);
@@ -115,7 +132,7 @@ static int do_quiesce(const struct link_message *m, struct proto_out *ret, struc
 	worker_detach_all();
 	process_collect();
 	if (s.is_init)
-		fsop_drop_caches();
+		fsop_settle();
 	return 0;
 }
 
@@ -438,7 +455,6 @@ static int watch_children(void)
 {
 	sigset_t set;
 
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -452,7 +468,7 @@ int server_run(const struct server_opts *o)
 
 	s.is_init = o->is_init;
 	s.context = o->context;
-	if (watch_children() || link_open(&s.link, o->fd))
+	if (exec_prepare() || watch_children() || link_open(&s.link, o->fd))
 		return -1;
 	send_hello(no_nonce);
 	link_flush(&s.link);

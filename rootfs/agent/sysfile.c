@@ -10,13 +10,15 @@
 
 int sysfile_open_at(int dir, const char *path)
 {
-	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	struct stat st;
 	int fd;
 
-	if (dir != AT_FDCWD)
-		how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	if (dir == AT_FDCWD)
+		fd = open(path, (int)how.flags);
+	else
+		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))

@@ -1,6 +1,7 @@
 #include "users.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,12 @@ static bool take_entry(char *line, const char *name, long id, struct user *ret)
 	return true;
 }
 
+/* Relative to a root that isn't ours. */
+static int open_file(int root_fd, const char *path)
+{
+	return sysfile_open_at(root_fd, root_fd == AT_FDCWD ? path : path + 1);
+}
+
 /* The first entry with this name, or, name being NULL, this id. No file is like an empty one.
  */
 static bool find_entry(int root_fd, const char *name, long id, struct user *ret)
@@ -68,7 +75,7 @@ static bool find_entry(int root_fd, const char *name, long id, struct user *ret)
 	bool found = false;
 	char *line;
 
-	lines_init(&l, sysfile_open_at(root_fd, "etc/passwd"));
+	lines_init(&l, open_file(root_fd, "/etc/passwd"));
 	while (l.fd >= 0 && !found && (line = lines_next(&l)))
 		found = !l.is_cut && take_entry(line, name, id, ret);
 	lines_release(&l);
@@ -82,7 +89,7 @@ static int find_group(int root_fd, const char *group, gid_t *ret_gid, struct fai
 	char *line, *field[4];
 	long gid, number;
 
-	lines_init(&l, sysfile_open_at(root_fd, "etc/group"));
+	lines_init(&l, open_file(root_fd, "/etc/group"));
 	/* A line that is cut is a group with very many members: its number is still there. */
 	while (l.fd >= 0 && !found && (line = lines_next(&l))) {
 		if (split(line, field, 4) >= 3 && !strcmp(field[0], group) &&
@@ -125,7 +132,7 @@ static void find_supplementary(int root_fd, struct user *u)
 	char *line, *field[4];
 	long gid;
 
-	lines_init(&l, sysfile_open_at(root_fd, "etc/group"));
+	lines_init(&l, open_file(root_fd, "/etc/group"));
 	while (l.fd >= 0 && u->n_groups < USER_GROUPS_MAX && (line = lines_next(&l))) {
 		if (split(line, field, 4) == 4 && !parse_id(field[2], &gid) && gid >= 0 &&
 		    has_member(field[3], u->name))

@@ -27,7 +27,7 @@ struct user {
 };
 
 /* PROTO_FAIL_USAGE "unable to find user X: no matching entries in passwd file". root_fd: the
- * directory that holds etc/. */
+ * directory that holds etc/, or AT_FDCWD for our own root. */
 int user_find(int root_fd, const char *spec, struct user *ret, struct fail *f);
 /* For --chown: no supplementary groups; a number without group is its own group. */
 int user_find_owner(int root_fd, const char *spec, uid_t *ret_uid, gid_t *ret_gid,
