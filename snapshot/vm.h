@@ -26,7 +26,8 @@
 enum {
 	VM_MAX_DISKS = 12,
 	VM_MAX_CPUS = 64,
-	VM_MIN_MEMORY_MIB = 64,
+	VM_MIN_MEMORY_MIB =
+		96, /* with less, Debian's kernel ends in silence (72) or out of memory */
 	VM_MAX_MEMORY_MIB = 256 << 10,
 	VM_MAX_FORWARDS = 64,
 };

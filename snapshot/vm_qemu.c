@@ -375,8 +375,8 @@ static int send_capabilities(struct vm *vm, struct err **e)
 	return qmp_send(vm->qmp, "migrate-set-capabilities", args, -1, e);
 }
 
-/* Until QEMU reports that it has read or written the device state. */
-static int wait_migration(struct vm *vm, struct err **e)
+/* Until QEMU reports that it has read or written the device state. `what` failed otherwise. */
+static int wait_migration(struct vm *vm, const char *what, struct err **e)
 {
 	int64_t deadline = now_usec() + MIGRATION_TIMEOUT_MS * 1000LL;
 
@@ -387,7 +387,12 @@ static int wait_migration(struct vm *vm, struct err **e)
 		if (qmp_poll(vm->qmp, 1000, e))
 			return -1;
 	}
-	return 0;
+	if (vm->migration == MIGRATION_DONE)
+		return 0;
+	/* After a failed restore it ends, and says why as it does. */
+	if (qmp_poll(vm->qmp, ENDING_MS, e))
+		return -1;
+	return err_set(e, ERR_VM, "QEMU cannot %s the machine's state", what);
 }
 
 /* Reads the state and lets the machine run. The first three commands cost one round trip. */
@@ -401,10 +406,8 @@ static int resume(struct vm *vm, struct err **e)
 	    qmp_wait_all(vm->qmp, e))
 		return -1;
 	talking = now_usec();
-	if (wait_migration(vm, e))
+	if (wait_migration(vm, "read", e))
 		return -1;
-	if (vm->migration == MIGRATION_FAILED)
-		return err_set(e, ERR_VM, "QEMU cannot read the saved state");
 	loaded = now_usec();
 	if (qmp_call(vm->qmp, "cont", NULL, e))
 		return -1;
@@ -535,10 +538,8 @@ static int write_state(struct vm *vm, int state, struct err **e)
 	if (qmp_send(vm->qmp, "stop", NULL, -1, e) || send_capabilities(vm, e) ||
 	    qmp_send(vm->qmp, "getfd", argument("fdname", "state"), state, e) ||
 	    qmp_send(vm->qmp, "migrate", argument("uri", "fd:state"), -1, e) ||
-	    qmp_wait_all(vm->qmp, e) || wait_migration(vm, e))
+	    qmp_wait_all(vm->qmp, e) || wait_migration(vm, "write", e))
 		return explain(vm, e);
-	if (vm->migration == MIGRATION_FAILED)
-		return err_set(e, ERR_VM, "QEMU cannot write the machine's state");
 	return 0;
 }
 
@@ -593,27 +594,40 @@ void vm_console_tail(struct vm *vm, struct str *ret)
 	str_addn(ret, vm->console.at, vm->console.len);
 }
 
-/* "Kernel panic - not syncing: Attempted to kill init!", or NULL. */
-static char *panic_line(const struct str *console)
+/* Why the guest's kernel gave up, and what its console said before that. */
+static int guest_panicked(const struct vm *vm, const char *panic, struct err **e)
 {
-	const char *at = strstr(console->at, "Kernel panic");
+	autofree char *reason = xstrndup(panic, strcspn(panic, "\r\n"));
+	autostr before = STR_INIT;
+	autofree char *lines = NULL;
 
-	return at ? xstrndup(at, strcspn(at, "\r\n")) : NULL;
+	str_addn(&before, vm->console.at, (size_t)(panic - vm->console.at));
+	/* Without what stands in front of the panic on its own line, its time. */
+	while (before.len && before.at[before.len - 1] != '\n')
+		before.at[--before.len] = '\0';
+	lines = last_lines(&before);
+	return err_set(e, ERR_VM, "the guest's kernel gave up: %s%s%s", reason,
+		       *lines ? "; its console said before: " : "", lines);
 }
 
 static int guest_ended(struct vm *vm, struct err **e)
 {
-	autofree char *panic = NULL, *lines = NULL;
+	bool has_rebooted = streq(vm->shutdown, "guest-reset");
+	autofree char *lines = NULL;
+	const char *panic;
 
 	read_console(vm);
-	panic = panic_line(&vm->console);
-	lines = last_lines(&vm->console);
+	panic = strstr(vm->console.at, "Kernel panic");
 	if (panic)
-		return err_set(e, ERR_VM,
-			       "the guest's kernel gave up: %s; its console ended: %s", panic,
-			       lines);
+		return guest_panicked(vm, panic, e);
+	if (has_rebooted && !vm->is_restored && !vm->console.len)
+		return err_set(
+			e, ERR_VM,
+			"the guest's kernel ended before its first word: it has too little "
+			"memory, or is no kernel for this machine");
+	lines = last_lines(&vm->console);
 	return err_set(e, ERR_VM, "the guest has %s%s%s",
-		       streq(vm->shutdown, "guest-reset") ? "rebooted" : "shut down",
+		       has_rebooted ? "rebooted" : "shut down",
 		       *lines ? "; its console ended: " : "", lines);
 }
 
