@@ -114,9 +114,10 @@ static const struct {
 	uint32_t theirs;
 	enum err_code ours;
 } codes[] = {
-	{ PROTO_FAIL_SYS, ERR_SYS },     { PROTO_FAIL_USAGE, ERR_USAGE },
-	{ PROTO_FAIL_STEP, ERR_STEP },   { PROTO_FAIL_NOTFOUND, ERR_NOTFOUND },
-	{ PROTO_FAIL_LIMIT, ERR_LIMIT }, { PROTO_FAIL_REQUEST, ERR_BUG },
+	{ PROTO_FAIL_SYS, ERR_SYS },         { PROTO_FAIL_USAGE, ERR_USAGE },
+	{ PROTO_FAIL_STEP, ERR_STEP },       { PROTO_FAIL_NOTFOUND, ERR_NOTFOUND },
+	{ PROTO_FAIL_LIMIT, ERR_LIMIT },     { PROTO_FAIL_REQUEST, ERR_BUG },
+	{ PROTO_FAIL_NOPROGRAM, ERR_NOCMD },
 };
 
 /* The guest's sentence on one line of ours. */

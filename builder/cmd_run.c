@@ -208,8 +208,8 @@ static int run_command(const struct run *r, const struct tmpl *t,
 	if (session_run(&s, &status, e)) {
 		/* A command that can't be started ends as it would in a shell, not as a failed
 		 * build step. */
-		if ((*e)->code == ERR_STEP && (*e)->sys)
-			(*e)->code = (*e)->sys == ENOENT ? ERR_NOCMD : ERR_NOEXEC;
+		if ((*e)->code == ERR_STEP)
+			(*e)->code = ERR_NOEXEC;
 		err_wrap(e, "running \"%s\" in %s", r->command.at[0], t->name);
 		return -1;
 	}

@@ -99,7 +99,7 @@ static int probe_command(struct watch *w, struct err **e)
 	service_shell(w->o->config, w->o->ready->what, &argv);
 	if (agent_run(w->link, &x, left > 0 ? (int)left : 1, &end, e)) {
 		if ((*e)->code != ERR_TIMEOUT)
-			return -1;
+			return steps_not_run(e);
 		err_drop(e);
 		str_clear(&w->seen);
 		str_add(&w->seen, "it was still running");
@@ -232,8 +232,10 @@ static int start(struct watch *w, struct err **e)
 	};
 	autofree char *command = steps_command_text(w->o->argv);
 
-	if (agent_start(w->link, &x, &w->id, e))
+	if (agent_start(w->link, &x, &w->id, e)) {
+		steps_not_run(e);
 		return err_wrap(e, "starting \"%s\"", command);
+	}
 	return 0;
 }
 

@@ -53,6 +53,13 @@ static int failed_run(const struct steps_opts *o, const struct step *step,
 		       command, how, hint);
 }
 
+int steps_not_run(struct err **e)
+{
+	if ((*e)->code == ERR_NOCMD)
+		(*e)->code = ERR_STEP;
+	return -1;
+}
+
 static int run_command(const struct steps_opts *o, struct agentlink *link,
 		       const struct step *step, struct err **e)
 {
@@ -74,7 +81,7 @@ static int run_command(const struct steps_opts *o, struct agentlink *link,
 	failed = agent_run(link, &x, -1, &end, e);
 	strv_release(&env);
 	if (failed)
-		return -1;
+		return steps_not_run(e);
 	return end.status || end.signal ? failed_run(o, step, &end, e) : 0;
 }
 

@@ -38,6 +38,9 @@ int steps_run(const struct steps_opts *o, struct chain *chain, struct plan_where
 
 /* "sh -c echo hi" for messages: words joined by blanks. The caller frees. */
 char *steps_command_text(const struct strv *argv);
+/* A build in which there is no such program has failed like one whose program fails: -1, as
+ * ERR_STEP. */
+int steps_not_run(struct err **e);
 /* How a process ended, as a phrase: "exit code: 1", "killed by signal 9 (SIGKILL)". The caller
  * frees. */
 char *steps_exit_text(const struct agent_exit *x);

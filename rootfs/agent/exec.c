@@ -203,7 +203,7 @@ static int cannot_execute(const char *program, struct fail *f)
 				program);
 	errno = sys;
 	if (sys == ENOENT)
-		return fail_set(f, PROTO_FAIL_STEP, "no such program \"%s\"", program);
+		return fail_set(f, PROTO_FAIL_NOPROGRAM, "no such program \"%s\"", program);
 	return fail_sys_as(f, PROTO_FAIL_STEP, "cannot run \"%s\"", program);
 }
 
@@ -237,7 +237,7 @@ static int execute_in_path(char *const *argv, const struct command_env *env, str
 				"cannot run \"%s\": it is in PATH, but not executable for "
 				"this user",
 				argv[0]);
-	return fail_set(f, PROTO_FAIL_STEP, "no such program \"%s\" in PATH", argv[0]);
+	return fail_set(f, PROTO_FAIL_NOPROGRAM, "no such program \"%s\" in PATH", argv[0]);
 }
 
 static int execute(char *const *argv, const struct command_env *env, struct fail *f)

@@ -232,12 +232,13 @@ int proto_identify_decode(const uint8_t *at, size_t n, struct proto_identify *re
 
 /* What the host makes of a failure. */
 enum {
-	PROTO_FAIL_SYS = 1,  /* the guest's kernel said no */
-	PROTO_FAIL_USAGE,    /* the Dockerfile or command line asks for what isn't there */
-	PROTO_FAIL_STEP,     /* the program could not be run */
-	PROTO_FAIL_NOTFOUND, /* a file named by the host is missing */
-	PROTO_FAIL_LIMIT,    /* more than the agent takes */
-	PROTO_FAIL_REQUEST,  /* the request makes no sense: a fault of kiln */
+	PROTO_FAIL_SYS = 1,   /* the guest's kernel said no */
+	PROTO_FAIL_USAGE,     /* the Dockerfile or command line asks for what isn't there */
+	PROTO_FAIL_STEP,      /* the program could not be run */
+	PROTO_FAIL_NOTFOUND,  /* a file named by the host is missing */
+	PROTO_FAIL_LIMIT,     /* more than the agent takes */
+	PROTO_FAIL_REQUEST,   /* the request makes no sense: a fault of kiln */
+	PROTO_FAIL_NOPROGRAM, /* there is no program of that name */
 };
 struct proto_fail {
 	uint32_t code;
