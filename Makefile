@@ -107,6 +107,13 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lcmocka -lpthread -o $@
 
+# Tests of the guest program's parts link these too, all but its main().
+AGENT_PARTS := $(patsubst %.c,$(B)/%.o,$(filter-out rootfs/agent/main.c rootfs/agent/proto.c,$(AGENT_SRCS)))
+$(filter $(B)/unit/test_agent%,$(UNIT)): $(B)/unit/%: $(B)/tests/unit/%.o $(AGENT_PARTS) $(LIB)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lcmocka -lpthread -o $@
+
 unit: $(UNIT)                     ## unit tests (cmocka)
 	@tests/run unit
 

@@ -235,7 +235,7 @@ static int status_of(const char *line)
 	return status >= 100 && status < 600 ? status : 0;
 }
 
-int http_get(const struct http_url *u, const struct sockaddr_storage *to, int timeout_ms,
+int http_ask(const struct http_url *u, const struct sockaddr_storage *to, int timeout_ms,
 	     char ret_seen[HTTP_SEEN_MAX])
 {
 	int64_t end = now_ms() + timeout_ms;

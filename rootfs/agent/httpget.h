@@ -25,7 +25,7 @@ int http_url_parse(const char *text, struct http_url *ret, struct fail *f);
 size_t http_resolve(int root, const char *host, uint16_t port, struct sockaddr_storage *ret,
 		    size_t max);
 /* The status (100 to 599), or 0 with what happened instead: "connection refused". */
-int http_get(const struct http_url *u, const struct sockaddr_storage *to, int timeout_ms,
+int http_ask(const struct http_url *u, const struct sockaddr_storage *to, int timeout_ms,
 	     char ret_seen[HTTP_SEEN_MAX]);
 
 #endif

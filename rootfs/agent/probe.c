@@ -185,7 +185,7 @@ static int probe_url(const char *what, char *seen, struct fail *f)
 			"can be waited for",
 			what, u.host);
 	for (size_t i = 0; i < n && !status; i++)
-		status = http_get(&u, &to[i], URL_TIMEOUT_MS, last);
+		status = http_ask(&u, &to[i], URL_TIMEOUT_MS, last);
 	snprintf(seen, PROTO_SEEN_MAX, "%s", last);
 	return status >= 200 && status < 400;
 }

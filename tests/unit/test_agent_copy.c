@@ -1,0 +1,204 @@
+/* COPY as the agent does it, from one directory into another that stands for the root. */
+#include "unit.h"
+
+#include "agent_fixture.h"
+#include "rootfs/agent/copy.h"
+
+static struct fail f;
+
+/* Sources are separated by blanks. Owners are only changed by root. */
+static int copy_as(const char *sources, const char *dest, uint32_t flags, int chmod_to,
+		   const char *chown_to)
+{
+	autofree char *words = xstrdup(sources);
+	const char *list[8];
+	struct proto_copy c = { .flags = flags,
+				.chmod = chmod_to,
+				.dest = dest,
+				.chown = chown_to,
+				.sources = { list, 0, 8 } };
+	autoclose int root = openat(tree, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int context = openat(tree, "context", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mode_t old = umask(0);
+	int done;
+
+	for (char *w = words; w; c.sources.n++) {
+		list[c.sources.n] = w;
+		w = strchr(w, ' ');
+		if (w)
+			*w++ = '\0';
+	}
+	done = copy_run(root, context, &c, &f);
+	umask(old);
+	return done;
+}
+
+static void copy(const char *sources, const char *dest)
+{
+	if (copy_as(sources, dest, 0, -1, ""))
+		fail_msg("COPY %s %s: %s", sources, dest, f.msg);
+}
+
+static void copy_fails(const char *sources, const char *dest, const char *text)
+{
+	assert_int_equal(copy_as(sources, dest, 0, -1, ""), -1);
+	if (!strstr(f.msg, text))
+		fail_msg("COPY %s %s: %s", sources, dest, f.msg);
+}
+
+static int copy_set_up(void **state)
+{
+	if (tree_set_up(state))
+		return -1;
+	put("context/file", "file\n");
+	put("context/dir/a", "a\n");
+	put("context/dir/sub/b", "b\n");
+	put("root/etc/passwd", "root:x:0:0::/:\n");
+	put_mode("context/dir/sub", 0700);
+	put_mode("context/file", 04751);
+	put_symlink("context/dir/link", "a");
+	put_symlink("context/alias", "file");
+	put_symlink("context/dirlink", "dir");
+	put_symlink("context/escape", "/../../../../etc/passwd");
+	return linkat(tree, "context/dir/a", tree, "context/dir/sub/a2", 0);
+}
+
+static void a_file_goes_where_it_is_told(void **state)
+{
+	(void)state;
+	copy("file", "/one");
+	assert_holds("root/one", "file\n");
+	copy("file", "/new/dir/");
+	assert_holds("root/new/dir/file", "file\n");
+	copy("file", "/new/dir");
+	assert_holds("root/new/dir/file", "file\n");
+	copy("file", "/deep/er/name");
+	assert_holds("root/deep/er/name", "file\n");
+	copy("file", "/dot/.");
+	assert_holds("root/dot/file", "file\n");
+	copy("alias", "/links/");
+	assert_holds("root/links/alias", "file\n");
+	assert_true(S_ISREG(look("root/links/alias").st_mode));
+	assert_int_equal(look("root/one").st_mode & 07777, 04751);
+	assert_int_equal(look("root/deep").st_mode & 07777, 0755);
+	assert_int_equal(look("root/one").st_mtime, look("context/file").st_mtime);
+}
+
+static void a_directory_means_its_contents(void **state)
+{
+	(void)state;
+	copy("dir", "/x");
+	assert_holds("root/x/a", "a\n");
+	assert_holds("root/x/sub/b", "b\n");
+	assert_true(S_ISLNK(look("root/x/link").st_mode));
+	assert_int_equal(look("root/x").st_mode & 07777, 0755);
+	assert_int_equal(look("root/x/sub").st_mode & 07777, 0700);
+	assert_int_equal(look("root/x/a").st_ino, look("root/x/sub/a2").st_ino);
+	copy("dirlink", "/y/");
+	assert_holds("root/y/a", "a\n");
+	copy("", "/all");
+	assert_holds("root/all/dir/sub/b", "b\n");
+	assert_true(S_ISLNK(look("root/all/alias").st_mode));
+}
+
+static void trees_merge(void **state)
+{
+	(void)state;
+	put("root/x/old", "old\n");
+	put("root/x/a", "other\n");
+	put("root/elsewhere", "kept\n");
+	put_symlink("root/x/link", "../elsewhere");
+	mkdirat(tree, "root/x/sub", 0755);
+	copy("dir", "/x");
+	assert_holds("root/x/old", "old\n");
+	assert_holds("root/x/a", "a\n");
+	assert_holds("root/elsewhere", "kept\n"); /* links in a tree are replaced */
+	assert_int_equal(look("root/x/sub").st_mode & 07777, 0700);
+}
+
+static void links_in_the_destination_are_followed_inside(void **state)
+{
+	(void)state;
+	put("root/data/keep", "");
+	put_symlink("root/abs", "/data");
+	put_symlink("root/up", "../../../../data");
+	put_symlink("root/dangling", "tmp/t");
+	put_symlink("root/name", "/data/target");
+	copy("file", "/abs/");
+	assert_holds("root/data/file", "file\n");
+	copy("dir", "/up");
+	assert_holds("root/data/sub/b", "b\n");
+	copy("file", "/dangling/");
+	assert_holds("root/tmp/t/file", "file\n");
+	copy("file", "/name");
+	assert_holds("root/data/target", "file\n");
+	assert_true(S_ISLNK(look("root/name").st_mode));
+	put_symlink("root/loop", "loop");
+	copy_fails("file", "/loop/x", "following /loop");
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+	(void)state;
+	put("root/f", "");
+	put("root/x/a/inside", "");
+	put("root/y/sub", "a file");
+	put("root/z/real/x", "");
+	put_symlink("root/z/sub", "real");
+	copy_fails("dir", "/f", "cannot copy to non-directory: /f");
+	copy_fails("dir", "/x", "cannot replace to directory /x/a with file");
+	copy_fails("dir", "/y", "cannot copy to non-directory: /y/sub");
+	copy_fails("dir", "/z", "cannot copy to non-directory: /z/sub");
+	copy_fails("file", "/f/x", "/f is not a directory");
+	copy_fails("nosuch", "/x", "\"/nosuch\": not found");
+	assert_int_equal(f.code, PROTO_FAIL_NOTFOUND);
+	copy_fails("escape", "/x", "\"/escape\": not found"); /* it stays in the context */
+	assert_int_equal(copy_as("file", "/g", 0, -1, "nobody"), -1);
+	assert_non_null(strstr(f.msg, "unable to find user nobody"));
+}
+
+static void flags_win(void **state)
+{
+	(void)state;
+	assert_int_equal(copy_as("dir", "/m/n", 0, 0711, ""), 0);
+	assert_int_equal(look("root/m").st_mode & 07777, 0711);
+	assert_int_equal(look("root/m/n").st_mode & 07777, 0711);
+	assert_int_equal(look("root/m/n/sub/b").st_mode & 07777, 0711);
+	assert_int_equal(copy_as("file alias", "/many", PROTO_COPY_MANY, -1, ""), 0);
+	assert_holds("root/many/alias", "file\n");
+	if (geteuid())
+		return;
+	assert_int_equal(copy_as("file", "/own/er/", 0, -1, "12:34"), 0);
+	assert_int_equal(look("root/own").st_uid, 12);
+	assert_int_equal(look("root/own/er/file").st_gid, 34);
+	assert_int_equal(look("root/own/er/file").st_mode & 07777, 04751);
+}
+
+static void holes_stay_holes(void **state)
+{
+	autoclose int fd = openat(tree, "context/sparse", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fs_pwrite_full(fd, "end", 3, 50 << 20), 0);
+	copy("sparse", "/sparse");
+	st = look("root/sparse");
+	assert_int_equal(st.st_size, (50 << 20) + 3);
+	assert_true(st.st_blocks < 2048);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, copy_set_up, tree_tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(a_file_goes_where_it_is_told),
+		TEST(a_directory_means_its_contents),
+		TEST(trees_merge),
+		TEST(links_in_the_destination_are_followed_inside),
+		TEST(what_cannot_be_is_refused),
+		TEST(flags_win),
+		TEST(holes_stay_holes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
