@@ -6,9 +6,9 @@
  * the guest sends is believed: lengths are bounded before use, unknown or oversized frames end
  * the link with ERR_VM. Output callbacks run inside these calls and must not make any.
  * Failures that the guest reports carry its sentence and errno: ERR_STEP (the command could not
- * be run), ERR_USAGE (an unknown user, a destination that cannot be), ERR_SYS, ERR_NOTFOUND,
- * ERR_LIMIT. Waiting calls check on_idle (may be NULL) at least every 200 ms: -1 from it ends
- * the wait with its error (vm_check: the machine died).
+ * be run), ERR_NOCMD (there is no such program), ERR_USAGE (an unknown user, a destination that
+ * cannot be), ERR_SYS, ERR_NOTFOUND, ERR_LIMIT. Waiting calls check on_idle (may be NULL) at
+ * least every 200 ms: -1 from it ends the wait with its error (vm_check: the machine died).
  */
 #ifndef BUILDER_AGENTLINK_H
 #define BUILDER_AGENTLINK_H

@@ -67,7 +67,7 @@ static int set_machine_id(const char *id, struct fail *f)
 	return etcfiles_set_machine_id(id, f);
 }
 
-static int keep_env(const struct proto_strings *v, struct fail *f)
+int restore_keep_env(const struct proto_strings *v, struct fail *f)
 {
 	size_t used = 0;
 
@@ -94,5 +94,5 @@ int restore_identify(const struct proto_identify *i, bool has_network, struct fa
 		return -1;
 	if (*i->machine_id && set_machine_id(i->machine_id, f))
 		return -1;
-	return keep_env(&i->env, f);
+	return restore_keep_env(&i->env, f);
 }

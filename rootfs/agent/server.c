@@ -110,7 +110,7 @@ static int do_identify(const struct link_message *m, struct proto_out *ret, stru
 	(void)ret;
 	if (proto_identify_decode(m->at, m->n, &x))
 		return bad_request("identify", f);
-	if (s.is_init && restore_identify(&x, s.has_network, f))
+	if (s.is_init ? restore_identify(&x, s.has_network, f) : restore_keep_env(&x.env, f))
 		return -1;
 	s.must_identify = false;
 	return 0;
