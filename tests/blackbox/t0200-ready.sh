@@ -48,7 +48,8 @@ by_url()
 
 by_command()
 {
-	build cmd app --ready-cmd 'wget -q -O /dev/null http://127.0.0.1:$PORT/ && [ "$GREETING" = hello ]'
+	build cmd app --ready-cmd 'grep -qs ":$(printf %04X $PORT) .* 0A " /proc/net/tcp /proc/net/tcp6 &&
+		[ "$GREETING" = hello ]'
 	serves cmd
 	# It runs as the image's user, in its directory.
 	build who app --ready-cmd '[ "$(id -u)/$PWD" = 65534//www ]'

@@ -50,9 +50,10 @@ host_ports_are_out_of_reach()
 	port=$(free_port)
 	start_bg python3 -m http.server --bind 127.0.0.1 "$port"
 	wait_until 10 answers "$port"
-	context net <<<'FROM busybox:1'
-	build loop net
-	fails 1 kiln run loop -- wget -q -T 3 -O /dev/null "http://127.0.0.1:$port/"
+	context loop <<<'FROM debian:12'
+	build loop loop
+	fails 1 kiln run loop -- python3 -c "import socket; socket.create_connection(('127.0.0.1', $port), 5)"
+	says ConnectionRefused
 }
 
 it "apt-get install in the Debian base" apt_get_install
