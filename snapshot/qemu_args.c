@@ -135,13 +135,14 @@ static void add_memory(const struct qemu_args_opts *o, struct strv *a)
 /*
  * tsc_early_khz: without PIT there is nothing to calibrate against. clearcpuid: see -cpu; the
  * third reason for `rep` isn't a CPUID bit. The self-tests of the kernel's ciphers take a fifth
- * of a second.
+ * of a second. reboot=t: a triple fault always ends the machine; of the other ways some lead
+ * back into the firmware, which halts.
  */
 static void add_kernel(const struct qemu_args_opts *o, struct strv *a)
 {
 	autostr cmdline = STR_INIT;
 
-	str_add(&cmdline, "console=ttyS0 quiet panic=-1 cryptomgr.notests=1");
+	str_add(&cmdline, "console=ttyS0 quiet panic=-1 reboot=t cryptomgr.notests=1");
 	if (streq(o->vm->accel, "tcg"))
 		str_add(&cmdline, " clearcpuid=rep_good tsc=reliable");
 	if (o->tsc_khz)
