@@ -16,6 +16,7 @@ enum { ENV_MAX = 256, ENV_BYTES = 32 << 10, MACHINE_ID_CHARS = 32 };
 
 static char env_bytes[ENV_BYTES];
 static char *env[ENV_MAX + 1];
+static int random_fd = -1;
 
 char *const *restore_env(void)
 {
@@ -31,6 +32,13 @@ static int set_clock(const struct proto_identify *i, struct fail *f)
 	return 0;
 }
 
+int restore_prepare(struct fail *f)
+{
+	if (random_fd < 0)
+		random_fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	return random_fd < 0 ? fail_sys(f, "opening the guest's /dev/urandom") : 0;
+}
+
 /* The pool has the state of the snapshot, which all clones share: the seed is credited and
  * mixed in before anybody may draw from it (random(4)). */
 static int seed_random(const uint8_t seed[PROTO_SEED_BYTES], struct fail *f)
@@ -40,16 +48,16 @@ static int seed_random(const uint8_t seed[PROTO_SEED_BYTES], struct fail *f)
 		int entropy_bits, bytes;
 		uint8_t seed[PROTO_SEED_BYTES];
 	} info = { PROTO_SEED_BYTES * 8, PROTO_SEED_BYTES, { 0 } };
-	int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC), done;
+	int done;
 
-	if (fd < 0)
-		return fail_sys(f, "opening the guest's /dev/urandom");
+	if (restore_prepare(f))
+		return -1;
 	memcpy(info.seed, seed, PROTO_SEED_BYTES);
-	done = ioctl(fd, RNDADDENTROPY, &info) || ioctl(fd, RNDRESEEDCRNG) ? -1 : 0;
+	done = ioctl(random_fd, RNDADDENTROPY, &info) || ioctl(random_fd, RNDRESEEDCRNG) ? -1
+											 : 0;
 	if (done)
 		fail_sys(f, "seeding the guest's random pool");
 	explicit_bzero(&info, sizeof(info));
-	close(fd);
 	return done;
 }
 

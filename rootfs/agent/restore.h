@@ -8,6 +8,8 @@
 #include "fail.h"
 #include "proto.h"
 
+/* Before the snapshot: what needs not be done after it. */
+int restore_prepare(struct fail *f);
 int restore_identify(const struct proto_identify *i, bool has_network, struct fail *f);
 int restore_set_hostname(const char *hostname, bool has_network, struct fail *f);
 /* Its last part, by itself. */

@@ -92,7 +92,7 @@ static int do_setup(const struct link_message *m, struct proto_out *ret, struct 
 	s.has_network = x.flags & PROTO_SETUP_NETWORK;
 	if (s.is_init) {
 		if (boot_enter(&x, &fs_bytes, &s.context, f) || net_loopback_up(f) ||
-		    (s.has_network && net_ethernet_up(f)) ||
+		    (s.has_network && net_ethernet_up(f)) || restore_prepare(f) ||
 		    restore_set_hostname(x.hostname, s.has_network, f))
 			return -1;
 		if (!s.is_build)
