@@ -33,7 +33,7 @@ SANF := -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 OPT  := $(if $(SAN),$(SANF),$(HARD))
 comma := ,
 LINK := $(if $(SAN),-fsanitize=$(SAN),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
-DEFS := -DKILN_VERSION='"$(VERSION)"' -DKILN_PREFIX='"$(PREFIX)"'
+DEFS := -DKILN_VERSION='"$(VERSION)"'
 ALL_CFLAGS = $(STD) $(WARN) $(OPT) $(DEFS) $(PKG_CFLAGS) $(CFLAGS)
 # The guest agent: static, libc only, never sanitized (it is PID 1 of a machine without anything else).
 AGENT_CFLAGS := $(STD) $(WARN) -Os -static -fno-pie -no-pie -ffunction-sections -fdata-sections -Wl,--gc-sections

@@ -45,18 +45,17 @@ static char *directory_of(const char *path)
 		     : xstrdup(".");
 }
 
-/* `guest` beside the program that is running, or NULL. */
-static char *beside_program(void)
+/* A path from where the program that is running lies. Without /proc, from here. */
+static char *beside_program(const char *relative)
 {
-	char self[PATH_MAX];
+	char self[PATH_MAX] = "./kiln";
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	autofree char *dir = NULL;
 
-	if (n <= 0)
-		return NULL;
-	self[n] = '\0';
+	if (n > 0)
+		self[n] = '\0';
 	dir = directory_of(self);
-	return xasprintf("%s/guest", dir);
+	return xasprintf("%s/%s", dir, relative);
 }
 
 /* A file is a kernel, a directory a guest directory. */
@@ -79,7 +78,8 @@ static bool look_in(const char *place, char **ret_kernel)
 static int find_kernel(const char *kernel_path, char **ret_kernel, struct err **e)
 {
 	const char *set = getenv("KILN_GUEST_DIR");
-	autofree char *beside = beside_program();
+	autofree char *beside = beside_program("guest");
+	autofree char *installed = beside_program("../lib/kiln/guest");
 
 	if (kernel_path) {
 		if (look_in(kernel_path, ret_kernel))
@@ -92,13 +92,12 @@ static int find_kernel(const char *kernel_path, char **ret_kernel, struct err **
 		return err_set(e, ERR_NOTFOUND,
 			       "KILN_GUEST_DIR names %s, where there is no vmlinuz", set);
 	}
-	if (look_in(KILN_PREFIX "/lib/kiln/guest", ret_kernel) ||
-	    (beside && look_in(beside, ret_kernel)))
+	if (look_in(beside, ret_kernel) || look_in(installed, ret_kernel))
 		return 0;
 	return err_set(e, ERR_NOTFOUND,
-		       "no guest kernel, neither in " KILN_PREFIX
-		       "/lib/kiln/guest nor in %s: get one with scripts/fetch-kernel %s",
-		       beside ? beside : "guest", beside ? beside : "guest");
+		       "no guest kernel, neither in %s nor in %s: get one with "
+		       "scripts/fetch-kernel %s",
+		       beside, installed, beside);
 }
 
 int guest_find_kernel(const char *kernel_path, char **ret_kernel, char **ret_modules,

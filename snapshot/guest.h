@@ -4,9 +4,10 @@
  *
  * A guest directory holds `vmlinuz`, and `modules/` with `order` (file names, one per line, in
  * load order) beside the modules themselves; scripts/fetch-kernel makes it from Debian's cloud
- * kernel package. Looked for in: --kernel's place, $KILN_GUEST_DIR, PREFIX/lib/kiln/guest, and
- * `guest` beside the program. A kernel given as a bare file needs its virtio drivers built in,
- * unless a `modules` directory lies beside it. The initramfs (cpio newc: Linux
+ * kernel package. Looked for in: --kernel's place, $KILN_GUEST_DIR,
+ * `guest` beside the program (in the build folder), and ../lib/kiln/guest from there
+ * (installed). A kernel given as a bare file needs its virtio drivers built in, unless a
+ * `modules` directory lies beside it. The initramfs (cpio newc: Linux
  * Documentation/driver-api/early-userspace/buffer-format.rst) holds /init = the agent,
  * /modules/..., and the nodes the kernel needs before /dev is mounted. It is made once per
  * agent and kernel, in cache_dir.
