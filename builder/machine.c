@@ -14,10 +14,12 @@ int host_open(struct store *s, struct host **ret, struct err **e)
 {
 	AUTO(host) h = xcalloc(1, sizeof(*h));
 	autofree char *why = NULL;
+	autofree char *version = NULL;
 
-	if (vm_version(store_cache_dir(s), &h->vmm_version, e) ||
+	if (vm_version(store_cache_dir(s), &version, e) ||
 	    vm_accel_probe(store_cache_dir(s), &h->accel, &why, e))
 		return -1;
+	h->vmm_version = xasprintf("%s, machine %d", version, VM_MACHINE_VERSION);
 	log_debug("%s; accelerator %s: %s", h->vmm_version, h->accel, why);
 	*ret = take(h);
 	return 0;

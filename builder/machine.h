@@ -14,8 +14,9 @@
 #include "snapshot/vm.h"
 
 struct host {
-	const char *accel; /* "kvm" or "tcg" */
-	char *vmm_version;
+	const char *accel;   /* "kvm" or "tcg" */
+	char *vmm_version;   /* and that of the machine it is given: both have to be the
+				snapshot's */
 	struct guest *guest; /* NULL until host_find_guest() */
 };
 

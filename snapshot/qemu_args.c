@@ -136,13 +136,15 @@ static void add_memory(const struct qemu_args_opts *o, struct strv *a)
  * tsc_early_khz: without PIT there is nothing to calibrate against. clearcpuid: see -cpu; the
  * third reason for `rep` isn't a CPUID bit. The self-tests of the kernel's ciphers take a fifth
  * of a second. reboot=t: a triple fault always ends the machine; of the other ways some lead
- * back into the firmware, which halts.
+ * back into the firmware, which halts. noautogroup, psi, audit: bookkeeping nobody reads here;
+ * a resumed guest has to translate its code before the first command.
  */
 static void add_kernel(const struct qemu_args_opts *o, struct strv *a)
 {
 	autostr cmdline = STR_INIT;
 
-	str_add(&cmdline, "console=ttyS0 quiet panic=-1 reboot=t cryptomgr.notests=1");
+	str_add(&cmdline, "console=ttyS0 quiet panic=-1 reboot=t cryptomgr.notests=1 "
+			  "noautogroup psi=0 audit=0");
 	if (streq(o->vm->accel, "tcg"))
 		str_add(&cmdline, " clearcpuid=rep_good tsc=reliable");
 	if (o->tsc_khz)
@@ -232,7 +234,8 @@ static int add_network(const struct qemu_args_opts *o, struct strv *a, struct er
 			 o->host_ports[i], f->guest_port);
 	}
 	add(a, "-netdev", net.at);
-	add(a, "-device", "virtio-net-device,netdev=net");
+	/* After a restore nobody has to be told where the guest's address has gone to. */
+	add(a, "-device", "virtio-net-device,netdev=net,guest_announce=off");
 	return 0;
 }
 
