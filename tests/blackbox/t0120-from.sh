@@ -81,16 +81,16 @@ yes /work"
 
 layers_are_fetched_once()
 {
-	from "$REGISTRY/test/busybox:1"
-	# The registry is gone, the digest is known.
+	# A registry of this case's own, which goes away; the digest is known by then.
 	local digest
+	registry_start
+	push "$BUILD/images/busybox:1" test/busybox:1
+	from "$REGISTRY/test/busybox:1"
 	digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' \
 		"docker://$REGISTRY/test/busybox:1")
 	kill "$REGISTRY_PID"
 	wait_until 10 has_ended "$REGISTRY_PID" "$(began_at "$REGISTRY_PID")" || true
 	from "$REGISTRY/test/busybox@$digest"
-	registry_start
-	push "$BUILD/images/busybox:1" test/busybox:1
 }
 
 moved_tag_is_seen()
@@ -149,6 +149,8 @@ damaged_layout()
 	layer) digest=$(json "damaged/blobs/sha256/$digest" 'j["layers"][0]["digest"][7:]') ;;
 	esac
 	"$2" "damaged/blobs/sha256/$digest"
+	# Where nothing of it is cached.
+	export KILN_HOME=$TMP/other-home
 	context corrupt <<<"FROM oci:$TMP/damaged:1"
 	build_fails 6 corrupt
 	says_one_line "${digest:0:12}"

@@ -81,7 +81,7 @@ environment_user_directory()
 	is "$(cat "$OUT")" /etc
 	ok kiln run app -- pwd
 	is "$(cat "$OUT")" /www
-	fails 7 kiln run app -u nosuchuser -- true
+	fails 2 kiln run app -u nosuchuser -- true
 	says_one_line nosuchuser
 }
 
@@ -244,7 +244,7 @@ machine_dies()
 	wait_bg
 	cp "$ERR.bg" "$ERR"
 	is "$STATUS" 9
-	says_one_line "machine"
+	says_one_line QEMU killed
 	left_nothing
 }
 
