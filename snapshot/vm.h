@@ -28,7 +28,7 @@ enum {
 	 * Of the devices a machine has and what its kernel is told. Raised with any change of
 	 * them: a snapshot resumes only in the machine it was taken from.
 	 */
-	VM_MACHINE_VERSION = 1,
+	VM_MACHINE_VERSION = 2,
 	VM_MAX_DISKS = 12,
 	VM_MAX_CPUS = 64,
 	VM_MIN_MEMORY_MIB =
