@@ -45,7 +45,8 @@ flood()
 {
 	context run <<-'END'
 		FROM busybox:1
-		RUN yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c 1000000000; echo; echo the-end
+		RUN yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c 10000000 >/lines
+		RUN for i in $(seq 100); do cat /lines; done; echo; echo the-end
 	END
 	export LIMIT_SEC=500
 	python3 "$TOP/tests/lib/peak.py" peak "$KILN" build --progress plain -t flood \
@@ -147,7 +148,7 @@ guest_disk_full()
 		COPY big /big
 	END
 	head -c 300000000 /dev/zero | tr '\0' x >run/big
-	build_fails 7 run --disk 100M
+	build_fails 1 run --disk 100M
 	says_one_line "No space left on device"
 	# Smaller than what the image holds.
 	build_fails 2 run --disk 1M

@@ -144,24 +144,28 @@ run_is_killed()
 
 two_builds_of_one_name()
 {
+	local pids=() i last
 	mkdir -p race
 	for i in 1 2; do
-		printf 'FROM busybox:1\nRUN echo same; sleep 1\nRUN echo %s >/who; sleep %s\n' $i $i \
+		printf 'FROM busybox:1\nRUN echo same; sleep 1\nRUN echo %s >/who; sleep %s\n' $i $((i * 3)) \
 			>race/Dockerfile.$i
 	done
-	local pids=() i who
 	for i in 1 2; do
-		kiln build --progress plain -t race --build-context "$BUSYBOX" \
-			-f race/Dockerfile.$i race >race.$i 2>&1 &
+		(
+			kiln build --progress plain -t race --build-context "$BUSYBOX" \
+				-f race/Dockerfile.$i race >race.$i 2>&1 || exit
+			date +%s%N >race.$i.end
+		) &
 		pids+=($!)
 	done
 	for i in 1 2; do
 		wait "${pids[i - 1]}" || no "build $i: $(tail -n 5 race.$i)" || return 1
 	done
 	# The later one has the name.
+	last=1
+	[ "$(cat race.2.end)" -lt "$(cat race.1.end)" ] || last=2
 	ok kiln run race -- cat /who
-	who=$(cat "$OUT")
-	is "$who" 2
+	is "$(cat "$OUT")" $last
 	ok kiln ls
 	is "$(grep -c '^race' "$OUT")" 1
 	left_nothing
