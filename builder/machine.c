@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "builder/agent_image.h"
 
-enum { BOOT_TIMEOUT_MS = 120000, RESUME_TIMEOUT_MS = 30000, SMALL_MEMORY_MIB = 192 };
+/* A boot takes 2 to 4 s under emulation, several times that on a busy machine. */
+static const int boot_timeouts_ms[] = { 30000, 60000, 120000 };
+enum { BOOT_TRIES = 3, RESUME_TIMEOUT_MS = 30000, SMALL_MEMORY_MIB = 192 };
 
 int host_open(struct store *s, struct host **ret, struct err **e)
 {
@@ -65,7 +67,8 @@ static int boot_failed(const struct machine_opts *o, struct err **e)
 	return err_wrap(e, "waiting for the guest to boot");
 }
 
-static int set_up(struct machine *m, const struct machine_opts *o, struct err **e)
+static int set_up(struct machine *m, const struct machine_opts *o, int timeout_ms,
+		  struct err **e)
 {
 	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
 	struct agent_setup setup = {
@@ -75,15 +78,25 @@ static int set_up(struct machine *m, const struct machine_opts *o, struct err **
 		.context_serial = o->context_path ? "context" : NULL,
 	};
 
-	if (agentlink_open(&link, BOOT_TIMEOUT_MS, &m->link, e))
+	if (agentlink_open(&link, timeout_ms, &m->link, e))
 		return boot_failed(o, e);
 	if (agent_setup(m->link, &setup, &m->fs_bytes, e))
 		return err_wrap(e, "setting up the guest");
 	return 0;
 }
 
-int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
-		 struct err **e)
+static void log_console(struct vm *vm)
+{
+	autostr console = STR_INIT;
+
+	if (!log_is_debug())
+		return;
+	vm_console_tail(vm, &console);
+	log_debug("the guest's console: %s", console.at);
+}
+
+static int boot_once(const struct host *h, const struct machine_opts *o, int timeout_ms,
+		     struct machine **ret, struct err **e)
 {
 	AUTO(machine) m = xcalloc(1, sizeof(*m));
 	struct vm_disk context = { o->context_path, "context" };
@@ -104,10 +117,34 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 		.n_forwards = o->n_forwards,
 	};
 
-	if (vm_boot(&vm, &m->vm, e) || set_up(m, o, e))
-		return err_wrap(e, "booting the VM");
+	if (vm_boot(&vm, &m->vm, e))
+		return -1;
+	if (set_up(m, o, timeout_ms, e)) {
+		log_console(m->vm);
+		return -1;
+	}
 	*ret = take(m);
 	return 0;
+}
+
+/*
+ * Once in a while an emulated kernel stops dead before it reaches the agent. Nothing has
+ * happened in the guest by then, so it is started afresh, with more time.
+ */
+int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
+		 struct err **e)
+{
+	for (int i = 0;; i++) {
+		if (boot_once(h, o, boot_timeouts_ms[i], ret, e) == 0)
+			return 0;
+		if ((*e)->code != ERR_TIMEOUT || i + 1 == BOOT_TRIES)
+			return err_wrap(e, "booting the VM");
+		log_debug("the guest did not boot within %d ms: trying again",
+			  boot_timeouts_ms[i]);
+		err_drop(e);
+		unlink(o->overlay_path);
+		unlink(o->ram_path);
+	}
 }
 
 static int check_same_machine(const struct host *h, const struct tmpl *t, struct err **e)
