@@ -139,14 +139,15 @@ static void add_memory(const struct qemu_args_opts *o, struct strv *a)
  * 18 ms for a `true` instead of 4. The self-tests of the kernel's ciphers take a fifth of a
  * second. reboot=t: a triple fault always ends the machine; of the other ways some lead back
  * into the firmware, which halts. noautogroup, psi, audit: bookkeeping nobody reads here; a
- * resumed guest has to translate its code before the first command.
+ * resumed guest has to translate its code before the first command. loglevel=5: warnings, since
+ * vm_check() looks for one.
  */
 static void add_kernel(const struct qemu_args_opts *o, struct strv *a)
 {
 	autostr cmdline = STR_INIT;
 
-	str_add(&cmdline, "console=ttyS0 quiet panic=-1 reboot=t cryptomgr.notests=1 "
-			  "noautogroup psi=0 audit=0");
+	str_add(&cmdline, "console=ttyS0 loglevel=5 edd=off pci=off panic=-1 reboot=t "
+			  "cryptomgr.notests=1 noautogroup psi=0 audit=0");
 	if (streq(o->vm->accel, "tcg"))
 		str_add(&cmdline, " clearcpuid=rep_good tsc=reliable norandmaps");
 	if (o->tsc_khz)

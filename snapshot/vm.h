@@ -90,7 +90,8 @@ int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **
  * pages are holes. It stays paused. */
 int vm_save(struct vm *vm, const char *state_path, struct err **e);
 /* If the VMM has ended or the guest has panicked or shut down: -1, with the last lines of its
- * console in the error. Else 0. */
+ * console in the error. ERR_TIMEOUT: a kernel that boots stopped dead, through no fault of its
+ * own, and may be started afresh. Else 0. */
 int vm_check(struct vm *vm, struct err **e);
 /* The last bytes of the guest's console (at most 64 KiB), for messages. */
 void vm_console_tail(struct vm *vm, struct str *ret);

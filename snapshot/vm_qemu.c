@@ -24,6 +24,8 @@ enum {
 	MIGRATION_TIMEOUT_MS = 60 * 1000,
 	STDERR_KEPT = 4096,
 	ENDING_MS = 2000, /* from the end of the control connection to the end of the process */
+	WATCH_MS = 60 * 1000, /* how long a kernel that boots may be about to set its timer */
+	WATCH_EVERY_MS = 500,
 	TAIL_LINES = 6,
 	TAIL_BYTES = 800,
 };
@@ -45,6 +47,7 @@ struct vm {
 	size_t n_nodes; /* disk nodes so far; the last one is the top */
 	uint16_t *ports;
 	size_t n_ports;
+	int64_t watch_until_usec, next_watch_usec; /* see is_timer_dead() */
 	/* What events have told. */
 	enum migration migration;
 	char *shutdown; /* reason */
@@ -467,6 +470,8 @@ static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **r
 		vm->is_restored = is_restore;
 		if (!launch(vm, &a, &is_again, &failure)) {
 			vm->ram = is_restore ? -1 : take_fd(ram);
+			if (!is_restore)
+				vm->watch_until_usec = now_usec() + WATCH_MS * 1000LL;
 			*ret = take(vm);
 			return 0;
 		}
@@ -631,6 +636,24 @@ static int guest_ended(struct vm *vm, struct err **e)
 		       *lines ? "; its console ended: " : "", lines);
 }
 
+/*
+ * The kernel finds out how fast its timer runs by watching it for a tenth of a second. If the
+ * host gives the emulated CPU no time in just that moment, it sees a timer that stands still,
+ * gives it up, and waits for ever for the next tick: there is no other. (Linux
+ * calibrate_APIC_clock(). Less of a delay only makes interrupts come early or late; the clock
+ * itself is not affected.)
+ */
+static bool is_timer_dead(struct vm *vm)
+{
+	int64_t now = now_usec();
+
+	if (now > vm->watch_until_usec || now < vm->next_watch_usec)
+		return false;
+	vm->next_watch_usec = now + WATCH_EVERY_MS * 1000;
+	read_console(vm);
+	return strstr(vm->console.at, "disabling apic timer") != NULL;
+}
+
 int vm_check(struct vm *vm, struct err **e)
 {
 	drain_stderr(vm);
@@ -642,5 +665,9 @@ int vm_check(struct vm *vm, struct err **e)
 		return err_set(e, ERR_VM, "the guest's disk failed on the host");
 	if (vm->shutdown)
 		return guest_ended(vm, e);
+	if (is_timer_dead(vm))
+		return err_set(
+			e, ERR_TIMEOUT,
+			"the guest could not set its timer, because this machine was busy");
 	return 0;
 }
