@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -40,13 +41,18 @@ int interrupt_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static pthread_t guard_thread;
+static bool has_guard;
+
+/* SIGUSR2, sent to the guard alone, ends it. */
 static void *guard(void *arg)
 {
 	sigset_t set = stop_signals();
 	int sig = 0;
 
 	(void)arg;
-	if (sigwait(&set, &sig))
+	sigaddset(&set, SIGUSR2);
+	if (sigwait(&set, &sig) || sig == SIGUSR2)
 		return NULL;
 	pthread_mutex_lock(&lock); /* and keep it: nobody registers or takes back any more */
 	for (int i = CLEANUPS_MAX - 1; i >= 0; i--)
@@ -57,11 +63,23 @@ static void *guard(void *arg)
 
 void interrupt_start_guard(void)
 {
-	pthread_t thread;
+	sigset_t set;
 
-	if (pthread_create(&thread, NULL, guard, NULL))
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (pthread_create(&guard_thread, NULL, guard, NULL))
 		abort();
-	pthread_detach(thread);
+	has_guard = true;
+}
+
+void interrupt_stop_guard(void)
+{
+	if (!has_guard)
+		return;
+	pthread_kill(guard_thread, SIGUSR2);
+	pthread_join(guard_thread, NULL);
+	has_guard = false;
 }
 
 int interrupt_push(void (*fn)(void *arg), void *arg)

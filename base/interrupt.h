@@ -15,6 +15,9 @@
 
 void interrupt_init(void);
 void interrupt_start_guard(void);
+/* Back to no guard, for a command that goes on with interrupt_fd(). Does nothing if there is
+ * none. */
+void interrupt_stop_guard(void);
 int interrupt_fd(void);
 
 /* Registers fn(arg), to be called once from the guard thread, concurrently with the main

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "builder/commands.h"
 #include "builder/machine.h"
@@ -189,6 +190,7 @@ static int run_command(const struct run *r, const struct tmpl *t,
 		       struct machine *m, struct err **e)
 {
 	autostrv env = STRV_INIT;
+	autofree char *listening = NULL;
 	struct session s = {
 		.machine = m,
 		.argv = &r->command,
@@ -202,6 +204,9 @@ static int run_command(const struct run *r, const struct tmpl *t,
 
 	environment(r, config, &env);
 	if (!r->command.n) {
+		/* An answer means that the guest has its identity, and its network knows it. */
+		if (agent_listening(m->link, &listening, e))
+			return -1;
 		print_addresses(r, t, id, m);
 		return session_hold(m, &status, e) ? -1 : status;
 	}
@@ -230,6 +235,7 @@ static int run(struct run *r, struct err **e)
 	struct machine_opts o = { 0 };
 	int status = -1;
 
+	interrupt_start_guard();
 	if (store_open(NULL, &store, e) || store_template_open(store, r->name, &t, e) ||
 	    host_open(store, &host, e) || workdir_new(store, &work, e))
 		return -1;

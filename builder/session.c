@@ -7,12 +7,13 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
+#include <time.h>
 
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 
-enum { IDLE_MS = 200, SIGNALS_TO_END = 3, STDIN_CHUNK = 32768 };
+enum { IDLE_MS = 200, SIGNALS_TO_END = 3, STOP_GRACE_SEC = 10, STDIN_CHUNK = 32768 };
 
 struct state {
 	const struct session *s;
@@ -25,6 +26,7 @@ struct state {
 	bool is_output_gone; /* nobody reads our stdout any more */
 	bool is_ended;       /* by signals */
 	int last_signal;
+	int64_t deadline_sec; /* when a stop is no longer waited for; 0: none was asked for */
 };
 
 static void on_output(void *arg, int stream, const char *bytes, size_t n)
@@ -50,6 +52,14 @@ static void window_size(unsigned short *ret_rows, unsigned short *ret_cols)
 	}
 }
 
+static int64_t now_sec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 static int handle_signal(struct state *st, struct err **e)
 {
 	struct signalfd_siginfo info;
@@ -61,6 +71,10 @@ static int handle_signal(struct state *st, struct err **e)
 		st->is_ended = true;
 		return 0;
 	}
+	/* Who is told to stop has a while to do so, as with docker stop; Ctrl-C may mean
+	 * anything. */
+	if (st->last_signal != SIGINT && !st->deadline_sec)
+		st->deadline_sec = now_sec() + STOP_GRACE_SEC;
 	return agent_signal(st->s->machine->link, st->id, st->last_signal, e);
 }
 
@@ -143,7 +157,7 @@ static int loop(struct state *st, int *ret_status, struct err **e)
 			*ret_status = 128 + SIGPIPE;
 			return 0;
 		}
-		if (st->is_ended) {
+		if (st->is_ended || (st->deadline_sec && now_sec() >= st->deadline_sec)) {
 			*ret_status = 128 + st->last_signal;
 			return 0;
 		}
@@ -162,7 +176,7 @@ static int window_signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int start_and_loop(struct state *st, int *ret_status, struct err **e)
+static int start(struct state *st, struct err **e)
 {
 	const struct session *s = st->s;
 	struct agent_exec x = {
@@ -180,7 +194,9 @@ static int start_and_loop(struct state *st, int *ret_status, struct err **e)
 	if (agent_start(s->machine->link, &x, &st->id, e))
 		return -1;
 	log_debug("the command runs");
-	return loop(st, ret_status, e);
+	/* Until here a signal ended us; from here on it is for the command. */
+	interrupt_stop_guard();
+	return 0;
 }
 
 int session_run(const struct session *s, int *ret_status, struct err **e)
@@ -195,12 +211,14 @@ int session_run(const struct session *s, int *ret_status, struct err **e)
 	struct termios saved, raw;
 	int failed;
 
+	if (start(&st, e))
+		return -1;
 	if (is_raw && tcgetattr(STDIN_FILENO, &saved) == 0) {
 		raw = saved;
 		cfmakeraw(&raw);
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 	}
-	failed = start_and_loop(&st, ret_status, e);
+	failed = loop(&st, ret_status, e);
 	if (is_raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 	return failed;
@@ -211,6 +229,7 @@ int session_hold(struct machine *m, int *ret_status, struct err **e)
 	autoclose int signals_fd = interrupt_fd();
 	struct signalfd_siginfo info;
 
+	interrupt_stop_guard();
 	for (;;) {
 		struct pollfd p[] = { { agentlink_fd(m->link), POLLIN, 0 },
 				      { signals_fd, POLLIN, 0 } };

@@ -4,7 +4,8 @@
  *
  * SIGINT, SIGTERM and SIGHUP go to the command; the third one ends the session. With a terminal
  * (has_tty) ours is raw meanwhile and its window size is followed. They must be blocked
- * (interrupt_init()), and no guard be running.
+ * (interrupt_init()); a guard that runs is stopped once the command does. A command that was
+ * told to stop (SIGTERM, SIGHUP) has ten seconds for it.
  */
 #ifndef BUILDER_SESSION_H
 #define BUILDER_SESSION_H

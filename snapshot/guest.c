@@ -89,8 +89,11 @@ static int find_kernel(const char *kernel_path, char **ret_kernel, struct err **
 	if (set && *set) {
 		if (look_in(set, ret_kernel))
 			return 0;
-		return err_set(e, ERR_NOTFOUND,
-			       "KILN_GUEST_DIR names %s, where there is no vmlinuz", set);
+		return err_set(
+			e, ERR_NOTFOUND,
+			"KILN_GUEST_DIR names %s, where there is no vmlinuz: get one with "
+			"scripts/fetch-kernel %s",
+			set, set);
 	}
 	if (look_in(beside, ret_kernel) || look_in(installed, ret_kernel))
 		return 0;

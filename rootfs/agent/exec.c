@@ -176,8 +176,8 @@ static void set_env(const struct proto_strings *given, const struct user *u,
 {
 	env->n = 0;
 	env->at[0] = NULL;
-	for (size_t i = 0; i < given->n; i++)
-		if (strchr(given->at[i], '=') && i < PROTO_STRINGS_MAX) {
+	for (size_t i = 0; i < given->n && i < PROTO_STRINGS_MAX; i++)
+		if (strchr(given->at[i], '=')) {
 			env->at[env->n++] = given->at[i];
 			env->at[env->n] = NULL;
 		}

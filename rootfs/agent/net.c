@@ -3,7 +3,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
+#include <netinet/if_ether.h>
+#include <netpacket/packet.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -80,4 +83,31 @@ int net_ethernet_up(struct fail *f)
 		fail_sys(f, "bringing up the network interface eth0");
 	close(fd);
 	return done;
+}
+
+void net_announce(void)
+{
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ARP),
+		.sll_halen = ETH_ALEN,
+		.sll_addr = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+	};
+	struct ether_arp arp = {
+		.ea_hdr = { htons(ARPHRD_ETHER), htons(ETH_P_IP), ETH_ALEN, 4,
+			    htons(ARPOP_REQUEST) },
+	};
+	struct ifreq r = { .ifr_name = "eth0" };
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	if (ioctl(fd, SIOCGIFHWADDR, &r) == 0) {
+		memcpy(arp.arp_sha, r.ifr_hwaddr.sa_data, ETH_ALEN);
+		inet_pton(AF_INET, NET_ADDRESS, arp.arp_spa);
+		inet_pton(AF_INET, NET_ADDRESS, arp.arp_tpa);
+		to.sll_ifindex = ioctl(fd, SIOCGIFINDEX, &r) == 0 ? r.ifr_ifindex : 0;
+		sendto(fd, &arp, sizeof(arp), 0, (struct sockaddr *)&to, sizeof(to));
+	}
+	close(fd);
 }

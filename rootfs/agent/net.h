@@ -14,5 +14,11 @@
 
 int net_loopback_up(struct fail *f);
 int net_ethernet_up(struct fail *f);
+/*
+ * A gratuitous ARP request (RFC 826, RFC 5227): the restored VMM's network has not met the
+ * guest yet. Without it the first connection to a published port may wait for a whole
+ * retransmission, six seconds. Failures don't matter.
+ */
+void net_announce(void);
 
 #endif
