@@ -190,7 +190,7 @@ lint: | deps-lint                 ## cppcheck, shellcheck, mandoc
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=comparePointers -j2 $(MODULES:%=-I$(B)/see/%) $(MODULES)
 	@git ls-files scripts tests .ci | xargs grep -lE '^#!/(bin/|usr/bin/env )(sh|bash)' | \
-		xargs shellcheck -x
+		xargs shellcheck -x -S warning
 	@mandoc -T lint -W warning docs/man/*.1
 
 complexity: | deps-lint           ## the ten functions with the most branches

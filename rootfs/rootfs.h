@@ -75,7 +75,8 @@ struct rootfs_pack_opts {
 
 int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, struct err **e);
 
-/* True if the file is a tar with at least one entry, plain or compressed: what ADD would unpack. Reads from the start. */
+/* True if the file is a tar with at least one entry, plain or compressed: what ADD would
+ * unpack. Reads from the start. */
 bool rootfs_is_archive(int fd);
 
 #endif

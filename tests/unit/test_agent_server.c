@@ -113,8 +113,7 @@ static void commands_run(void **state)
 	assert_string_equal(out.at, "hello\n");
 	assert_string_equal(errs.at, "bad\n");
 	assert_int_equal(run("kill -TERM $$").signal, SIGTERM);
-	assert_int_equal(run("pwd; read x || echo eof; echo $HOME; umask").status,
-			 0);
+	assert_int_equal(run("pwd; read x || echo eof; echo $HOME; umask").status, 0);
 	assert_non_null(strstr(out.at, "/\neof\n"));
 	assert_non_null(strstr(out.at, "\n0022\n"));
 	for (int i = 0; i < 200; i++)

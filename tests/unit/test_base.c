@@ -239,8 +239,7 @@ static void test_fs(void **state)
 	assert_fails(fs_read_file(path, 4, &text, &e), e, ERR_LIMIT, "larger than 4 bytes");
 	assert_fails(fs_read_file("/nonexistent/x", 4, &text, &e), e, ERR_NOTFOUND,
 		     "/nonexistent/x");
-	assert_fails(fs_mkdirs(path, 0755, &e), e,
-		     ERR_SYS, "");
+	assert_fails(fs_mkdirs(path, 0755, &e), e, ERR_SYS, "");
 	assert_int_equal(symlink("/tmp", link), 0);
 	assert_ok(fs_remove_tree(dir, &e), e);
 	assert_false(fs_exists(dir));
