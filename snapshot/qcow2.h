@@ -1,8 +1,9 @@
 /*
  * qcow2.h - empty overlays are written here, and the headers of overlays are judged here.
  *
- * Spec:   QEMU docs/interop/qcow2.txt, version 3. All integers are big-endian.
- * Ours:   clusters of 64 KiB, 16-bit reference counts, no snapshots, no encryption, and never a
+ * Spec: QEMU docs/interop/qcow2.txt, version 3. All integers are big-endian.
+ *
+ * Ours: clusters of 64 KiB, 16-bit reference counts, no snapshots, no encryption, and never a
  * backing file name: what lies below an overlay is said on QEMU's command line, so that a file
  * can be moved and a file from elsewhere cannot make QEMU open others.
  *

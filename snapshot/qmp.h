@@ -1,13 +1,15 @@
 /*
  * qmp.h - a small, strict client of QEMU's control protocol over a connected stream socket.
  *
- * Shape:  one JSON object per line, each way (QEMU docs/interop/qmp-spec.txt). QEMU greets
+ * Shape: one JSON object per line, each way (QEMU docs/interop/qmp-spec.txt). QEMU greets
  * {"QMP": ...}; a command {"execute", "arguments", "id"} is answered by {"return", "id"} or
  * {"error", "id"}; {"event", "data"} may come between. qmp_open() sends qmp_capabilities
  * without waiting for the greeting, and several commands may be under way: their answers come,
  * and must be waited for, in the order they were sent. So a whole start-up costs one round
- * trip. Trust:  QEMU runs hostile guests, so its lines have a limit and must be well-formed;
- * anything else is ERR_VM and the end of the conversation.
+ * trip.
+ *
+ * Trust: QEMU runs hostile guests, so its lines have a limit and must be well-formed; anything
+ * else is ERR_VM and the end of the conversation.
  */
 #ifndef SNAPSHOT_QMP_H
 #define SNAPSHOT_QMP_H

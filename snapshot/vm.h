@@ -2,16 +2,30 @@
  * vm.h - a microVM that can be saved and resumed. One driver today: QEMU's `microvm` machine
  * (vm_qemu.c); Firecracker is meant to be a second one behind the same functions.
  *
- * Disks:    the root disk is a chain: one raw ext4 (the base disk), then qcow2 overlays, oldest
+ * Disks: the root disk is a chain: one raw ext4 (the base disk), then qcow2 overlays, oldest
  * first, all opened read-only, and one writable overlay on top. Headers name no backing file:
  * the chain is given here. Guests see it as the virtio-blk device with serial "root"; further
- * read-only raw disks by their own serials. Memory:   RAM is the file ram_path, sparse.
- * vm_boot() maps it shared (so that saving copies nothing); vm_restore() maps it private, so
- * that clones share what they don't write and the file never changes. Agent:    one byte stream
- * to the guest agent (virtio-serial port "kiln.agent.0"), a connected socket. Life:     the VMM
- * dies with us, whatever kills us, and when vm_free() is called. Nothing listens on a named
- * socket. Errors:   ERR_VM with the VMM's own words, ERR_TIMEOUT, ERR_NOTFOUND (no VMM, no
- * kernel: says how to get it).
+ * read-only raw disks by their own serials. Nothing is flushed to the host's disk: who keeps an
+ * overlay syncs it.
+ *
+ * Memory: RAM is the file ram_path, sparse. vm_boot() maps it shared, so that saving copies
+ * nothing. vm_restore() maps it private: clones share what they don't write, and the file never
+ * changes. Before a save the agent drops the caches; vm_save() makes the pages that are zero
+ * holes. That is all it takes: a kernel touches little of memory that it has no use for
+ * (measured with 1 GiB, Debian and a Python server: 142 MiB touched, 110 MiB kept, 11 %). Ways
+ * of clearing free memory were tried and left: init_on_free=1 touches all of it at boot (2 s,
+ * and 1 GiB of page cache, to save 27 MiB); a balloon, or free page reporting, would let the
+ * guest of a clone punch holes into the file its siblings run from, since QEMU has it open for
+ * writing.
+ *
+ * Agent: one byte stream to the guest agent (virtio-serial port "kiln.agent.0"), a connected
+ * socket.
+ *
+ * Life: the VMM dies with us, whatever kills us, and when vm_free() is called. Nothing listens
+ * on a named socket. Ctrl-C on the terminal does not reach it.
+ *
+ * Errors: ERR_VM with the VMM's own words, ERR_TIMEOUT, ERR_NOTFOUND (no VMM, no kernel: says
+ * how to get it), ERR_USAGE (sizes, addresses), ERR_SYS (no space, a port that is taken).
  */
 #ifndef SNAPSHOT_VM_H
 #define SNAPSHOT_VM_H
@@ -28,7 +42,7 @@ enum {
 	 * Of the devices a machine has and what its kernel is told. Raised with any change of
 	 * them: a snapshot resumes only in the machine it was taken from.
 	 */
-	VM_MACHINE_VERSION = 2,
+	VM_MACHINE_VERSION = 3,
 	VM_MAX_DISKS = 12,
 	VM_MAX_CPUS = 64,
 	VM_MIN_MEMORY_MIB =

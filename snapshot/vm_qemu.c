@@ -261,6 +261,9 @@ static int open_ram(const struct vm_opts *o, bool is_restore, int *ret_fd, struc
 
 	if (fd < 0 || (!is_restore && ftruncate(fd, bytes)) || fstat(fd, &st))
 		return err_sys(e, "opening the memory file %s", o->ram_path);
+	/* QEMU 7.2 opens it for writing even when it maps it privately. */
+	if (is_restore && access(o->ram_path, W_OK))
+		return err_sys(e, "opening the memory file %s for QEMU", o->ram_path);
 	if (st.st_size != bytes)
 		return err_set(e, ERR_CORRUPT,
 			       "memory file %s has %lld bytes for a machine of %u MiB",
@@ -283,9 +286,22 @@ static int socket_pair(int flags, int *ret_ours, int *ret_theirs, struct err **e
 	return 0;
 }
 
+/*
+ * QEMU's environment. In threads other than the first, glibc grows the heap by a page at a
+ * time, a system call each; translating the first code of a resumed guest takes hundreds of
+ * them.
+ */
+static void set_environment(struct strv *ret)
+{
+	for (char **v = environ; *v; v++)
+		strv_push(ret, *v);
+	strv_env_set(ret, "MALLOC_TOP_PAD_", "4194304");
+}
+
 /* Starts QEMU with its ends of the three channels; state is -1 or the state file. */
 static int spawn(struct vm *vm, const struct strv *argv, int state, struct err **e)
 {
+	autostrv env = STRV_INIT;
 	autoclose int control = -1, agent = -1, words = -1;
 	struct proc_fd fds[4];
 	int pipe_ends[2];
@@ -303,8 +319,10 @@ static int spawn(struct vm *vm, const struct strv *argv, int state, struct err *
 	fds[1] = (struct proc_fd){ control, QEMU_FD_QMP };
 	fds[2] = (struct proc_fd){ agent, QEMU_FD_AGENT };
 	fds[3] = (struct proc_fd){ state, QEMU_FD_STATE };
+	set_environment(&env);
 	struct proc_opts p = {
 		.argv = argv->at,
+		.env = env.at,
 		.fds = fds,
 		.n_fds = state < 0 ? 3 : 4,
 		/* Ctrl-C is for us to handle. */
