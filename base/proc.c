@@ -42,7 +42,13 @@ static void child(const struct proc_opts *o, const char *program, pid_t parent, 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	/*
+	 * Above every descriptor that place_fds() puts somewhere. Done here and not before
+	 * fork(): a table of descriptors that threads share grows only after an RCU grace
+	 * period, several milliseconds; this one is the child's own.
+	 */
+	report = fcntl(report, F_DUPFD_CLOEXEC, FD_PARKED + FDS_MAX);
+	if (report < 0 || getppid() != parent)
 		_exit(127);
 	if (o->has_own_group)
 		setpgid(0, 0);
@@ -89,11 +95,7 @@ int proc_spawn(const struct proc_opts *o, pid_t *ret_pid, struct err **e)
 	if (pipe2(pair, O_CLOEXEC))
 		return err_sys(e, "starting %s", program);
 	report_out = pair[0];
-	/* Above every descriptor that place_fds() puts somewhere. */
-	report_in = fcntl(pair[1], F_DUPFD_CLOEXEC, FD_PARKED + FDS_MAX);
-	close(pair[1]);
-	if (report_in < 0)
-		return err_sys(e, "starting %s", program);
+	report_in = pair[1];
 	pid = fork();
 	if (pid < 0)
 		return err_sys(e, "starting %s", program);
