@@ -1,11 +1,15 @@
 /*
  * err.h - one error value: carried up a call chain, printed once at the top.
  *
- * Shape:  a chain; the outermost link says what the user asked for, the innermost what went
- * wrong. Rule:   every function that can fail returns -1 then, else 0 (an iterator: 1 per
- * entry), and takes `struct err **e` last. *e is NULL going in and untouched on success;
- * setting it twice is a bug and aborts. Text:   `msg` is a phrase: no full stop, no newline. A
- * wrap says what the caller was doing in the user's words.
+ * Shape: a chain; the outermost link says what the user asked for, the innermost what went
+ * wrong.
+ *
+ * Rule: every function that can fail returns -1 then, else 0 (an iterator: 1 per entry), and
+ * takes `struct err **e` last. *e is NULL going in and untouched on success; setting it twice
+ * is a bug and aborts.
+ *
+ * Text: `msg` is a phrase: no full stop, no newline. A wrap says what the caller was doing in
+ * the user's words.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

@@ -1,13 +1,17 @@
 /*
- * json.h - typed reading and plain writing of JSON (RFC 8259); jansson does the work and stays
- * inside json.c.
+ * json.h - typed reading and plain writing of JSON (RFC 8259); jansson does the work and
+ * stays inside json.c.
  *
- * Reading: json_parse() gives a document; the getters lend parts of it, valid until json_free()
- * of the root. A getter's error is ERR_CORRUPT and names the JSON path: "layers[2].digest is
- * missing". The json_opt_ forms leave *ret as it was when the member is absent or null (a wrong
- * type is still an error). Writing: json_object_new()/json_array_new() make an owned value;
- * json_put and json_push TAKE the value they are given. Limits:  depth 128 (jansson's own bound
- * is larger), duplicate members are refused, strings hold no NUL.
+ * Reading: json_parse() gives a document; the getters lend parts of it, valid until
+ * json_free() of the root. A getter's error is ERR_CORRUPT and names the member
+ * ("'digest' is missing"); which object it was is the caller's to add. The json_opt_ forms
+ * leave *ret as it was when the member is absent or null (a wrong type is still an error).
+ *
+ * Writing: json_object_new()/json_array_new() make an owned value; json_put and json_push
+ * TAKE the value they are given.
+ *
+ * Limits: depth 128 (jansson's own bound is larger), duplicate members are refused, strings
+ * hold no NUL.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

@@ -2,12 +2,15 @@
  * context.h - the build context: a directory on the host, less what .dockerignore leaves out.
  *
  * context_select() turns one COPY's sources into files and a content digest (names, types,
- * modes, bytes, link targets; never times), and remembers the files; context_pack() writes what
- * was remembered to an ext4 image, which the guest reads. A file that changes between the two
- * is an error, never a mixture. Paths: sources are cleaned against the context's root; a
- * symlink in a source is followed inside the root, and one that points out of it is refused.
- * Symlinks inside a copied directory stay symlinks. Spec:  Dockerfile reference, "COPY",
- * ".dockerignore"; BuildKit where it differs.
+ * modes, bytes, link targets; never times), and remembers the files; context_pack() writes
+ * what was remembered to an ext4 image, which the guest reads. A file that changes between
+ * the two is an error, never a mixture.
+ *
+ * Paths: sources are cleaned against the context's root; a symlink in a source is followed
+ * inside the root, and one that points out of it is refused. Symlinks inside a copied
+ * directory stay symlinks.
+ *
+ * Spec: Dockerfile reference, "COPY", ".dockerignore"; BuildKit where it differs.
  */
 #ifndef BUILDER_CONTEXT_H
 #define BUILDER_CONTEXT_H

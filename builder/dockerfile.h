@@ -5,8 +5,10 @@
  * Parse only: no variable is expanded, no keyword or flag checked, nothing is read but the
  * bytes given. Bytes that are no UTF-8 are kept as they are. A NUL, which a C string can't
  * hold, stands as DF_NUL everywhere but in heredoc bodies: the file's own, and that of a
- * "\u0000" in JSON; whoever runs or stores such a text refuses it. Spec: Dockerfile reference
- * (docs.docker.com/reference/dockerfile), and BuildKit's parser where the two differ.
+ * "\u0000" in JSON; whoever runs or stores such a text refuses it.
+ *
+ * Spec: Dockerfile reference (docs.docker.com/reference/dockerfile), and BuildKit's parser
+ * where the two differ.
  */
 #ifndef BUILDER_DOCKERFILE_H
 #define BUILDER_DOCKERFILE_H

@@ -4,6 +4,7 @@
  * `?` is one character, `*` any run of them ('/' included); `\*`, `\?`, `\\`, `\}`, `\/` are
  * the second character; any other backslash is an error. There are no bracket expressions and
  * no anchors. A match is found without backtracking: the time is at most text times pattern.
+ *
  * Errors: ERR_USAGE 'invalid pattern (P) in substitution: ...', ERR_LIMIT.
  */
 #ifndef BUILDER_EXPAND_PATTERN_H

@@ -4,7 +4,8 @@
  * expand.h is what the builder uses; heredoc recognition needs the raw modes. Nothing of the
  * process environment is looked at. Errors are ERR_USAGE (ERR_LIMIT past EXPAND_MAX_BYTES or
  * LEXER_DEPTH_MAX) and bare: "syntax error: missing '}'".
- * Spec:   BuildKit's frontend/dockerfile/shell, which differs from sh(1) in many places.
+ *
+ * Spec: BuildKit's frontend/dockerfile/shell, which differs from sh(1) in many places.
  */
 #ifndef BUILDER_LEXER_H
 #define BUILDER_LEXER_H

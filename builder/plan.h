@@ -4,10 +4,13 @@
  * is shared.
  *
  * Two passes, since the base's own ENV, USER, WORKDIR and SHELL are in force from the first
- * step on: plan_from() finds the base (global ARGs and FROM only); plan_make() needs the base's
- * configuration. Nothing here reads the context, a registry or the store. Step keys are filled
- * by cachekey.h. Errors: ERR_USAGE; `where` says which lines are at fault, for the excerpt.
- * Spec:   Dockerfile reference; BuildKit where it differs.
+ * step on: plan_from() finds the base (global ARGs and FROM only); plan_make() needs the
+ * base's configuration. Nothing here reads the context, a registry or the store. Step keys
+ * are filled by cachekey.h.
+ *
+ * Errors: ERR_USAGE; `where` says which lines are at fault, for the excerpt.
+ *
+ * Spec: Dockerfile reference; BuildKit where it differs.
  */
 #ifndef BUILDER_PLAN_H
 #define BUILDER_PLAN_H

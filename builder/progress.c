@@ -269,26 +269,6 @@ void progress_failed(struct progress *p)
 	event(p, "error", "seconds", json_from_double(since(&p->begun)));
 }
 
-void progress_tail(struct progress *p, const char *title, const char *text, size_t n)
-{
-	autofree char *head = xasprintf("%s\n > %s:", rule, title);
-	autostr shown = STR_INIT;
-	const char *from;
-	int lines = 0;
-
-	while (n && text[n - 1] == '\n')
-		n--;
-	for (from = text + n; from > text; from--)
-		if (from[-1] == '\n' && ++lines == PROGRESS_TAIL_LINES)
-			break;
-	str_add_visible(&shown, from, (size_t)(text + n - from));
-	write_line(p, true, head);
-	if (shown.len)
-		write_line(p, true, shown.at);
-	write_line(p, true, rule);
-	event(p, "tail", "text", json_from_str(shown.at));
-}
-
 void progress_note(struct progress *p, const char *fmt, ...)
 {
 	autostr text = STR_INIT;

@@ -40,8 +40,6 @@ void progress_cached(struct progress *p);
 /* Ends it as failed; the error itself is printed by main. Shows the last lines of its output
  * between rules. */
 void progress_failed(struct progress *p);
-/* The last lines of a text that was not output of a vertex, between rules, under a title. */
-void progress_tail(struct progress *p, const char *title, const char *text, size_t n);
 /* A remark or a warning, and a block of text as it is (excerpts). */
 void progress_note(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -2,9 +2,11 @@
  * config.h - the image configuration document (application/vnd.oci.image.config.v1+json): the
  * "config" object as struct oci_config (oci.h), and what else of it we need. No I/O.
  *
- * Trust:  hostile. Lists have the limits below; strings hold no NUL (base/json.h).
+ * Trust: hostile. Lists have the limits below; strings hold no NUL (base/json.h).
+ *
  * Errors: ERR_CORRUPT, ERR_LIMIT.
- * Spec:   image-spec v1.1, config.md; Docker's additions (Shell, OnBuild, Healthcheck).
+ *
+ * Spec: image-spec v1.1, config.md; Docker's additions (Shell, OnBuild, Healthcheck).
  */
 #ifndef OCI_CONFIG_H
 #define OCI_CONFIG_H

@@ -1,10 +1,12 @@
 /*
- * decode.h - the bytes of a file that is plain, gzip (RFC 1952) or zstd (RFC 8878), told apart
- * by its first bytes.
+ * decode.h - the bytes of a file that is plain, gzip (RFC 1952) or zstd (RFC 8878), told
+ * apart by its first bytes.
  *
- * Several gzip members, and several zstd frames (skippable ones too), count as one stream. The
- * file is read to its last byte: what follows the compressed data is an error (ERR_CORRUPT),
- * never ignored. Trust: the bytes are hostile; a zstd window over 128 MiB is ERR_LIMIT.
+ * Several gzip members, and several zstd frames (skippable ones too), count as one stream.
+ * The file is read to its last byte: what follows the compressed data is an error
+ * (ERR_CORRUPT), never ignored.
+ *
+ * Trust: the bytes are hostile; a zstd window over 128 MiB is ERR_LIMIT.
  */
 #ifndef ROOTFS_DECODE_H
 #define ROOTFS_DECODE_H

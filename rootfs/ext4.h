@@ -1,12 +1,13 @@
 /*
- * ext4.h - a tree, and file data that is already in place (data.h), become an ext4 file system.
- * libext2fs is used in ext4*.c only.
+ * ext4.h - a tree, and file data that is already in place (data.h), become an ext4 file
+ * system. libext2fs is used in ext4*.c only.
  *
  * Layout: superblock, descriptors and the resize inode's blocks at their fixed places, file
  * data, then folders, long symlinks, attribute and extent blocks, the journal, block bitmaps,
  * inode bitmaps, inode tables (flex_bg lets them be anywhere), free space. 128 MiB per group,
  * at least one inode per 16 KiB; a grown file system has the same inodes per group. Unwritten
  * parts of journal and inode tables are holes of the host file.
+ *
  * Spec: Documentation/filesystems/ext4/ in Linux.
  */
 #ifndef ROOTFS_EXT4_H

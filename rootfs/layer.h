@@ -2,14 +2,15 @@
  * layer.h - reads one image layer as a stream of entries. libarchive does the work and stays
  * inside layer.c.
  *
- * Shape:  a layer is a tar (ustar, pax, GNU), plain, gzip or zstd. Entries come in archive
+ * Shape: a layer is a tar (ustar, pax, GNU), plain, gzip or zstd. Entries come in archive
  * order; a later one wins. Whiteouts are ordinary entries here (merge.h gives them their
- * meaning).
- * Names:  relative, no empty or "." components, no "..", no leading or trailing slash; ""
- * is the root itself. Anything else is ERR_CORRUPT; too long is ERR_LIMIT.
- * Checks: both digests are compared when the end is reached; bytes after the tar's end count.
- * Trust:  the bytes are hostile; limits are in limits.h.
- * Spec:   OCI image-spec v1.1, layer.md; pax headers as POSIX.1-2017 pax(1). POSIX ACLs in
+ * meaning). Names: relative, no empty or "." components, no "..", no leading or trailing
+ * slash; "" is the root itself. Anything else is ERR_CORRUPT; too long is ERR_LIMIT. Checks:
+ * both digests are compared when the end is reached; bytes after the tar's end count.
+ *
+ * Trust: the bytes are hostile; limits are in limits.h.
+ *
+ * Spec: OCI image-spec v1.1, layer.md; pax headers as POSIX.1-2017 pax(1). POSIX ACLs in
  * Schily's text form (SCHILY.acl.*) are ignored, as container engines do.
  */
 #ifndef ROOTFS_LAYER_H

@@ -3,12 +3,17 @@
  * mounting anything.
  *
  * rootfs_flatten(): image layers, lowest first -> one ext4 file (whiteouts applied: OCI
- * image-spec v1.1, layer.md). rootfs_pack():    a list of host files -> one ext4 file (build
- * contexts). Result:  raw ext4, 4 KiB blocks, journal, checksummed metadata, exact fit plus
- * free_bytes, growable online (EXT4_IOC_RESIZE_FS). A pure function of the input: same input,
- * same bytes, on any host. Trust:   layers are hostile; limits are in rootfs/limits.h. The out
- * file exists only after success: it is written as out_path + ".XXXXXX", synced if asked,
- * renamed; removed on failure.
+ * image-spec v1.1, layer.md).
+ *
+ * rootfs_pack(): a list of host files -> one ext4 file (build contexts).
+ *
+ * Result: raw ext4, 4 KiB blocks, journal, checksummed metadata, exact fit plus free_bytes,
+ * growable online (EXT4_IOC_RESIZE_FS). A pure function of the input: same input, same bytes,
+ * on any host.
+ *
+ * Trust: layers are hostile; limits are in rootfs/limits.h. The out file exists only after
+ * success: it is written as out_path + ".XXXXXX", synced if asked, renamed; removed on
+ * failure.
  */
 #ifndef ROOTFS_ROOTFS_H
 #define ROOTFS_ROOTFS_H

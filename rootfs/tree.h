@@ -3,12 +3,13 @@
  * which other systems call inodes).
  *
  * Adding applies a layer's entry to what the layers below left, exactly as unpacking onto a
- * disk would: a folder over a folder keeps its children, anything else replaces what was there,
- * parents that are missing appear as 0755 root:root, symlinks among the parents are followed
- * inside the root. A whiteout hides only what LOWER layers brought, in whatever order a layer
- * lists its entries.
- * Memory: a node is 36 bytes, a file 64; plus the name and the hash table's 4 to 8 bytes per
- * node. Everything is an index into an array, since arrays move when they grow.
+ * disk would: a folder over a folder keeps its children, anything else replaces what was
+ * there, parents that are missing appear as 0755 root:root, symlinks among the parents are
+ * followed inside the root. A whiteout hides only what LOWER layers brought, in whatever
+ * order a layer lists its entries. Memory: a node is 36 bytes, a file 64; plus the name and
+ * the hash table's 4 to 8 bytes per node. Everything is an index into an array, since arrays
+ * move when they grow.
+ *
  * Errors: ERR_CORRUPT (a parent that is no folder, a link to nothing, too many symlinks),
  * ERR_LIMIT. The caller names the entry.
  */

@@ -2,9 +2,10 @@
  * xattr.h - extended attributes: a list of them, packed in one buffer, and the same list as
  * ext4 stores it.
  *
- * ext4 keeps attributes in the rest of the inode (92 bytes here) and in one block of 4 KiB; we
- * use no more than these two. Names ext4 has no number for (com.apple...) cannot exist on a
- * Linux file system and are left out.
+ * ext4 keeps attributes in the rest of the inode (92 bytes here) and in one block of 4 KiB;
+ * we use no more than these two. Names ext4 has no number for (com.apple...) cannot exist on
+ * a Linux file system and are left out.
+ *
  * Spec: fs/ext4/xattr.h and Documentation/filesystems/ext4/attributes.rst in Linux.
  */
 #ifndef ROOTFS_XATTR_H

@@ -1,10 +1,11 @@
 /*
  * db.h - the few things of SQLite that the store uses; SQLite itself stays inside db.c.
  *
- * Mode:   WAL with synchronous=FULL: a commit that returned is on the disk, even when the
+ * Mode: WAL with synchronous=FULL: a commit that returned is on the disk, even when the
  * machine loses power right after it. Foreign keys are enforced. A statement waits up to
- * DB_BUSY_MS for other processes.
- * Values: parameters are text or integers, in the order of the '?' in the statement.
+ * DB_BUSY_MS for other processes. Values: parameters are text or integers, in the order of
+ * the '?' in the statement.
+ *
  * Errors: ERR_SYS (full disk, no permission, busy for too long), ERR_CORRUPT (not a database,
  * damaged). Transactions don't nest.
  */
