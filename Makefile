@@ -9,14 +9,15 @@ endif
 VERSION := 0.1.0
 Q       := $(if $(V),,@)
 
-MODULES := base oci rootfs snapshot builder
+MODULES := base oci rootfs snapshot dockerfile builder
 # Who may see whom. The include path is the rule: an include that is not listed here does not compile.
 SEES_base     := base
 SEES_oci      := oci base
 SEES_rootfs   := rootfs base
 SEES_snapshot := snapshot base
-SEES_builder  := builder oci rootfs snapshot base
-SEES_tests    := builder oci rootfs snapshot base
+SEES_dockerfile := dockerfile base
+SEES_builder  := builder dockerfile oci rootfs snapshot base
+SEES_tests    := builder dockerfile oci rootfs snapshot base
 SEES_agent    := agent
 
 PKGS := libarchive ext2fs com_err libcurl jansson libzstd libisal libcrypto sqlite3
@@ -71,9 +72,10 @@ IMAGES ?= debian busybox node
 images: | deps-run+images         ## make the base images of demo and tests in build/images
 	@scripts/make-images build/images $(IMAGES)
 
-$(B)/see/%:
+$(patsubst %,$(B)/see/%,$(MODULES) tests agent): $(B)/see/%: Makefile
 	@mkdir -p $@
 	@for m in $(SEES_$*); do ln -sfn $(CURDIR)/$$m $@/$$m; done
+	@touch $@
 
 $(B)/%.o: %.c build/pkg.mk | $(MODULES:%=$(B)/see/%) $(B)/see/tests
 	@mkdir -p $(@D)
@@ -93,7 +95,7 @@ $(B)/agent_image.o: builder/agent_image.S $(AGENT)
 
 $(LIB): $(filter-out $(MAIN),$(OBJS)) $(B)/agent_image.o
 	@rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)ar rcsP $@ $^
 
 $(B)/kiln: $(MAIN) $(LIB)
 	$(if $(V),,@echo "  LD    $@")
@@ -134,7 +136,7 @@ $(F)/%.o: %.c build/pkg.mk | $(MODULES:%=$(B)/see/%) $(B)/see/tests
 
 $(F)/libkiln.a: $(filter-out $(F)/builder/main.o,$(SRCS:%.c=$(F)/%.o)) $(B)/agent_image.o
 	@rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)ar rcsP $@ $^
 
 $(F)/fuzz_%: $(F)/tests/fuzz/fuzz_%.o $(F)/libkiln.a
 	$(Q)clang -fsanitize=fuzzer $(FUZZ_SAN) $^ $(PKG_LIBS) -lpthread -o $@

@@ -11,12 +11,12 @@
 #include "builder/cachekey.h"
 #include "builder/chain.h"
 #include "builder/context.h"
-#include "builder/dockerfile.h"
 #include "builder/image.h"
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
 #include "builder/steps.h"
+#include "dockerfile/dockerfile.h"
 #include "snapshot/store.h"
 
 static const uint64_t gib = 1ULL << 30;

@@ -10,9 +10,9 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "builder/commands.h"
-#include "builder/dockerfile.h"
-#include "builder/expand.h"
-#include "builder/ignore.h"
+#include "dockerfile/dockerfile.h"
+#include "dockerfile/expand.h"
+#include "dockerfile/ignore.h"
 
 enum { FILE_MAX_BYTES = 64 << 20 };
 enum { STATUS_BAD_TEXT = 1, STATUS_UNUSABLE = 2 };

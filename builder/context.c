@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/vec.h"
-#include "builder/ignore.h"
+#include "dockerfile/ignore.h"
 #include "rootfs/rootfs.h"
 
 enum { LINKS_MAX = 40, DEPTH_MAX = 256, ENTRIES_MAX = 4000000 };

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "builder/expand.h"
 #include "builder/plan_internal.h"
+#include "dockerfile/expand.h"
 
 static const char default_path[] =
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -21,7 +21,7 @@
 #include "base/sha256.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "builder/dockerfile.h"
+#include "dockerfile/dockerfile.h"
 #include "oci/oci.h"
 
 struct plan_where {

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "builder/expand.h"
 #include "builder/plan_internal.h"
+#include "dockerfile/expand.h"
 
 /* Exec form as it is; shell form is SHELL and one string (an empty one for a bare instruction).
  */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "builder/expand.h"
+#include "dockerfile/expand.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@
 
 #include "unit.h"
 
-#include "builder/dockerfile.h"
+#include "dockerfile/dockerfile.h"
 
 static inline void render_heredoc(const struct df_heredoc *h, struct str *s)
 {

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "base/str.h"
-#include "builder/expand.h"
+#include "dockerfile/expand.h"
 
 /* What the tables below expand with. */
 static const char *const values[] = {

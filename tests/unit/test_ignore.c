@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/str.h"
-#include "builder/ignore.h"
+#include "dockerfile/ignore.h"
 
 struct row {
 	const char *patterns, *path;

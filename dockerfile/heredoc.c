@@ -1,8 +1,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/lexer.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/lexer.h"
 
 /* Recognition always escapes with '\', whatever the escape directive says. */
 static const struct lexer_opts line_lexer = {

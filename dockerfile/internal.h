@@ -1,16 +1,16 @@
-/* dockerfile_internal.h - what the files of the Dockerfile parser share. Errors here are bare:
+/* internal.h - what the files of the Dockerfile parser share. Errors here are bare:
  * dockerfile.c puts file and line in front. */
-#ifndef BUILDER_DOCKERFILE_INTERNAL_H
-#define BUILDER_DOCKERFILE_INTERNAL_H
+#ifndef DOCKERFILE_INTERNAL_H
+#define DOCKERFILE_INTERNAL_H
 
-#include "builder/dockerfile.h"
+#include "dockerfile/dockerfile.h"
 
 /* A stretch of the file or of a line; borrowed. */
 struct span {
 	const char *at, *end;
 };
 
-/* dockerfile_lines.c: physical lines, numbered from 1. */
+/* lines.c: physical lines, numbered from 1. */
 struct df_lines {
 	const char *at, *end;
 	int line; /* of the one that was read last */
@@ -26,23 +26,23 @@ bool df_is_white(struct span line);
 void df_lines_join(struct df_lines *l, struct span first, char escape, struct str *ret,
 		   bool *ret_has_gap);
 
-/* dockerfile_directive.c: 1 if the comment is a directive (added to d), 0 if it is none. */
+/* directive.c: 1 if the comment is a directive (added to d), 0 if it is none. */
 int df_directive_read(struct dockerfile *d, struct span comment, int line, struct err **e);
 
-/* dockerfile_args.c: keyword, flags and arguments of a logical line. */
+/* args.c: keyword, flags and arguments of a logical line. */
 int df_instruction_read(const char *line, char escape, struct df_instruction *ret,
 			struct err **e);
 void df_instruction_release(struct df_instruction *i);
 
-/* dockerfile_flags.c: moves the flags at the start of *rest to *ret. */
+/* flags.c: moves the flags at the start of *rest to *ret. */
 void df_flags_take(struct span *rest, char escape, struct strv *ret);
 
-/* dockerfile_words.c: ways to split arguments; the words are added to *ret. */
+/* words.c: ways to split arguments; the words are added to *ret. */
 void df_words_split(struct span rest, struct strv *ret);               /* at separators */
 void df_words_quoted(struct span rest, char escape, struct strv *ret); /* quotes kept */
 struct span df_word_first(struct span *rest); /* the first one; *rest begins with the second */
 
-/* dockerfile_json.c */
+/* json_form.c */
 enum df_json { DF_JSON_NONE, DF_JSON_STRINGS, DF_JSON_OTHER };
 /* Is the text one JSON array? DF_JSON_STRINGS: of strings alone, added to *ret. */
 enum df_json df_json_read(struct span text, struct strv *ret);

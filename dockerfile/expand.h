@@ -5,8 +5,8 @@
  * Errors are ERR_USAGE: 'failed to process "WORD": unsupported modifier (X) in substitution',
  * ... or ERR_LIMIT.
  */
-#ifndef BUILDER_EXPAND_H
-#define BUILDER_EXPAND_H
+#ifndef DOCKERFILE_EXPAND_H
+#define DOCKERFILE_EXPAND_H
 
 #include "base/err.h"
 #include "base/str.h"

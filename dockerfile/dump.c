@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "builder/dockerfile.h"
+#include "dockerfile/dockerfile.h"
 
 /* The parser's DF_NUL becomes the character it stands for. */
 static struct json *text_json(const char *s)

@@ -1,11 +1,11 @@
-#include "builder/lexer.h"
+#include "dockerfile/lexer.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#include "builder/expand.h"
-#include "builder/expand_pattern.h"
-#include "builder/rune.h"
+#include "dockerfile/expand.h"
+#include "dockerfile/expand_pattern.h"
+#include "dockerfile/rune.h"
 
 struct lexer {
 	const struct lexer_opts *o;

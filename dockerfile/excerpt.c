@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "builder/dockerfile.h"
+#include "dockerfile/dockerfile.h"
 
 /* A file of n line feeds has n + 1 lines: the last one is shown too, empty or not. */
 static int count_lines(const char *bytes, size_t n)

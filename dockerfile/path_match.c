@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "builder/glob.h"
-#include "builder/ignore.h"
-#include "builder/rune.h"
+#include "dockerfile/glob.h"
+#include "dockerfile/ignore.h"
+#include "dockerfile/rune.h"
 
 /*
  * Go matches a pattern chunk by chunk, a chunk being what stands between stars, and takes the

@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 struct df_lines df_lines_of(const char *bytes, size_t n)
 {

@@ -1,9 +1,9 @@
-#include "builder/ignore.h"
+#include "dockerfile/ignore.h"
 
 #include <string.h>
 
-#include "builder/ignore_pattern.h"
-#include "builder/rune.h"
+#include "dockerfile/ignore_pattern.h"
+#include "dockerfile/rune.h"
 
 struct ignore {
 	VEC(struct ignore_pattern) patterns;

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "builder/ignore.h"
+#include "dockerfile/ignore.h"
 
 /* Takes the last component of s away, down to `floor` bytes. */
 static void drop_last(struct str *s, size_t floor)

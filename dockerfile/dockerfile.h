@@ -10,8 +10,8 @@
  * Spec: Dockerfile reference (docs.docker.com/reference/dockerfile), and BuildKit's parser
  * where the two differ.
  */
-#ifndef BUILDER_DOCKERFILE_H
-#define BUILDER_DOCKERFILE_H
+#ifndef DOCKERFILE_DOCKERFILE_H
+#define DOCKERFILE_DOCKERFILE_H
 
 #include <stdbool.h>
 

@@ -2,8 +2,8 @@
  * glob.h - the character classes of file patterns: [a-z], [^a-z]; shared by .dockerignore and
  * COPY sources.
  */
-#ifndef BUILDER_GLOB_H
-#define BUILDER_GLOB_H
+#ifndef DOCKERFILE_GLOB_H
+#define DOCKERFILE_GLOB_H
 
 #include <stdbool.h>
 #include <stdint.h>

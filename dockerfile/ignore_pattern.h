@@ -5,8 +5,8 @@
  * nondeterministic automaton: a set of states, moved on by each character of the path. A state
  * is the index of the token that has to match next.
  */
-#ifndef BUILDER_IGNORE_PATTERN_H
-#define BUILDER_IGNORE_PATTERN_H
+#ifndef DOCKERFILE_IGNORE_PATTERN_H
+#define DOCKERFILE_IGNORE_PATTERN_H
 
 #include <stdbool.h>
 #include <stdint.h>

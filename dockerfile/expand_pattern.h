@@ -7,8 +7,8 @@
  *
  * Errors: ERR_USAGE 'invalid pattern (P) in substitution: ...', ERR_LIMIT.
  */
-#ifndef BUILDER_EXPAND_PATTERN_H
-#define BUILDER_EXPAND_PATTERN_H
+#ifndef DOCKERFILE_EXPAND_PATTERN_H
+#define DOCKERFILE_EXPAND_PATTERN_H
 
 #include <stdbool.h>
 

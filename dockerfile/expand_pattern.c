@@ -1,11 +1,11 @@
-#include "builder/expand_pattern.h"
+#include "dockerfile/expand_pattern.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include "base/vec.h"
-#include "builder/expand.h"
-#include "builder/rune.h"
+#include "dockerfile/expand.h"
+#include "dockerfile/rune.h"
 
 /* Both sides become arrays of characters, so that "one character" and "reversed" need no care
  * later. */

@@ -1,8 +1,8 @@
-#include "builder/rune.h"
+#include "dockerfile/rune.h"
 
 #include <string.h>
 
-#include "builder/rune_tables.h"
+#include "dockerfile/rune_tables.h"
 
 /* Well-formed sequences by their first byte (Unicode 3.9, table 3-7): nothing overlong, no
  * surrogates, nothing above U+10FFFF. */

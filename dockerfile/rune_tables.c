@@ -1,4 +1,4 @@
-#include "builder/rune_tables.h"
+#include "dockerfile/rune_tables.h"
 
 /* clang-format off */
 const struct rune_range rune_letters[] = {

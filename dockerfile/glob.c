@@ -1,6 +1,6 @@
-#include "builder/glob.h"
+#include "dockerfile/glob.h"
 
-#include "builder/rune.h"
+#include "dockerfile/rune.h"
 
 bool glob_class_is_negated(const char **at)
 {

@@ -7,8 +7,8 @@
  *
  * Spec: BuildKit's frontend/dockerfile/shell, which differs from sh(1) in many places.
  */
-#ifndef BUILDER_LEXER_H
-#define BUILDER_LEXER_H
+#ifndef DOCKERFILE_LEXER_H
+#define DOCKERFILE_LEXER_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 static bool is_blank(char c)
 {

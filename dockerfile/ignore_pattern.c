@@ -1,10 +1,10 @@
-#include "builder/ignore_pattern.h"
+#include "dockerfile/ignore_pattern.h"
 
 #include <string.h>
 
 #include "base/str.h"
-#include "builder/glob.h"
-#include "builder/rune.h"
+#include "dockerfile/glob.h"
+#include "dockerfile/rune.h"
 
 static void push(struct ignore_pattern *p, enum ignore_token_kind kind, uint32_t c)
 {

@@ -3,8 +3,8 @@
  * category L and general category Nd above U+007F. libc's iswalpha() won't do: it counts
  * digits, marks and letter-like symbols in.
  */
-#ifndef BUILDER_RUNE_TABLES_H
-#define BUILDER_RUNE_TABLES_H
+#ifndef DOCKERFILE_RUNE_TABLES_H
+#define DOCKERFILE_RUNE_TABLES_H
 
 #include <stddef.h>
 #include <stdint.h>

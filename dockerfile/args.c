@@ -1,8 +1,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 /* ONBUILD ONBUILD ... is refused later, but parsed: each level copies the rest of the line. */
 enum { NESTING_MAX = 50 };

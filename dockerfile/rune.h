@@ -5,8 +5,8 @@
  * Bytes that are no UTF-8 are characters too: one RUNE_BAD per byte, so that every text can be
  * walked from end to end.
  */
-#ifndef BUILDER_RUNE_H
-#define BUILDER_RUNE_H
+#ifndef DOCKERFILE_RUNE_H
+#define DOCKERFILE_RUNE_H
 
 #include <stdbool.h>
 #include <stddef.h>

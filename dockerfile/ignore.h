@@ -6,8 +6,8 @@
  * a path or one of its parents decides. Matching never backtracks: the time for a path is at
  * most its length times that of the patterns.
  */
-#ifndef BUILDER_IGNORE_H
-#define BUILDER_IGNORE_H
+#ifndef DOCKERFILE_IGNORE_H
+#define DOCKERFILE_IGNORE_H
 
 #include <stdbool.h>
 

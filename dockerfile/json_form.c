@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 /*
  * A reader of our own, since base/json.h has to say no where the Dockerfile language says yes:

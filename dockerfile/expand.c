@@ -1,9 +1,9 @@
-#include "builder/expand.h"
+#include "dockerfile/expand.h"
 
 #include <string.h>
 
-#include "builder/lexer.h"
-#include "builder/rune.h"
+#include "dockerfile/lexer.h"
+#include "dockerfile/rune.h"
 
 static int failed_on(const char *word, struct err **e)
 {

@@ -1,5 +1,5 @@
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 /* One flag, up to white space outside quotes: quotes go, escapes are resolved. Returns where it
  * ends. */

@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 static const char *skip_word(struct span s)
 {

@@ -1,9 +1,9 @@
-#include "builder/dockerfile.h"
+#include "dockerfile/dockerfile.h"
 
 #include <string.h>
 
-#include "builder/dockerfile_internal.h"
-#include "builder/rune.h"
+#include "dockerfile/internal.h"
+#include "dockerfile/rune.h"
 
 struct parser {
 	struct df_lines lines;
