@@ -2,8 +2,8 @@
  * context.h - the build context: a directory on the host, less what .dockerignore leaves out.
  *
  * context_select() turns one COPY's sources into files and a content digest (names, types,
- * modes, bytes, link targets; never times), and remembers the files; context_pack() writes
- * what was remembered to an ext4 image, which the guest reads. A file that changes between
+ * modes, bytes, link targets; never times); context_pack() writes what several have selected to
+ * one ext4 image, which the guest reads. A file that changes between
  * the two is an error, never a mixture.
  *
  * Paths: sources are cleaned against the context's root; a symlink in a source is followed
@@ -32,21 +32,39 @@ int context_open(const char *dir, const struct str *ignore_text, const char *ign
 void context_free(struct context *c);
 DEFINE_AUTO(context)
 
+/* What one step reads of it. */
+struct context_ask {
+	const struct strv *sources;  /* as written, expanded; may be NULL */
+	const struct strv *excludes; /* --exclude; may be NULL */
+	bool has_parents;            /* --parents */
+	bool is_add; /* an archive as source would be unpacked; that is refused */
+};
+
 struct context_selection {
 	struct strv paths; /* what the sources came to: relative to the root, no wildcards, ""
-			      is the root itself */
+			      is the root itself; "a/./b" where --parents begins inside */
 	char digest[SHA256_HEX + 1];
 	bool has_wildcard;
+	const struct context *context; /* borrowed */
+	struct context_file *files;    /* sorted, unique; what context_pack() writes */
+	size_t n_files;
 };
 /*
- * is_add: a source that is an archive would be unpacked; that is refused, as is everything else
- * we don't do. ERR_USAGE: a source is missing, ignored, outside, or such an archive.
+ * ERR_USAGE: a source is missing, ignored, outside, or an archive. *ret is zeroed, or was
+ * filled by context_add_inline().
  */
-int context_select(struct context *c, const struct strv *sources, bool is_add,
+int context_select(struct context *c, const struct context_ask *ask,
 		   struct context_selection *ret, struct err **e);
+/* A file that is in no directory: a heredoc. Its path is the last of ret->paths; the digest
+ * counts name and bytes in. */
+void context_add_inline(struct context_selection *ret, const char *name, const struct str *content);
 void context_selection_release(struct context_selection *s);
 
-/* Writes every file selected so far to one read-only ext4 image. */
-int context_pack(struct context *c, const char *out_path, struct err **e);
+/*
+ * Writes selections to one read-only ext4 image: number i is what the directory "i" holds. Files
+ * that several selections share are there once.
+ */
+int context_pack(const struct context_selection *const *selections, size_t n,
+		 const char *out_path, struct err **e);
 
 #endif

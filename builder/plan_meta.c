@@ -19,14 +19,14 @@ static void take_command(struct planner *p, const struct df_instruction *in, str
 		strv_copy(to, &in->args);
 	else
 		planner_shell(p, in->args.n ? in->args.at[0] : "", to);
-	p->plan->has_own_command = true;
+	p->stage->has_own_command = true;
 }
 
 int plan_cmd(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	(void)e;
-	take_command(p, in, &p->plan->config.cmd);
-	p->has_cmd = true;
+	take_command(p, in, &p->stage->config.cmd);
+	p->stage->has_cmd = true;
 	return 0;
 }
 
@@ -34,16 +34,16 @@ int plan_cmd(struct planner *p, const struct df_instruction *in, struct err **e)
 int plan_entrypoint(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	(void)e;
-	take_command(p, in, &p->plan->config.entrypoint);
-	if (!p->has_cmd)
-		strv_release(&p->plan->config.cmd);
+	take_command(p, in, &p->stage->config.entrypoint);
+	if (!p->stage->has_cmd)
+		strv_release(&p->stage->config.cmd);
 	return 0;
 }
 
 int plan_shell_words(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	(void)e;
-	strv_copy(&p->plan->config.shell, &in->args);
+	strv_copy(&p->stage->config.shell, &in->args);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ static int expose_one(struct planner *p, const char *word, struct err **e)
 	for (; first <= last; first++) {
 		autofree char *port = xasprintf("%u/%s", first, proto);
 
-		add_sorted(&p->plan->config.ports, port);
+		add_sorted(&p->stage->config.ports, port);
 	}
 	return 0;
 }
@@ -117,7 +117,7 @@ int plan_expose(struct planner *p, const struct df_instruction *in, struct err *
 	autostrv words = STRV_INIT;
 
 	for (size_t i = 0; i < in->args.n; i++)
-		if (expand_words(in->args.at[i], p->df->escape, &p->env, &words, e))
+		if (expand_words(in->args.at[i], p->escape, &p->stage->env, &words, e))
 			return -1;
 	for (size_t i = 0; i < words.n; i++)
 		if (expose_one(p, words.at[i], e))
@@ -135,7 +135,7 @@ int plan_volume(struct planner *p, const struct df_instruction *in, struct err *
 		if (!*path)
 			return err_set(e, ERR_USAGE,
 				       "VOLUME specified can not be an empty string");
-		add_sorted(&p->plan->config.volumes, path);
+		add_sorted(&p->stage->config.volumes, path);
 	}
 	return 0;
 }
@@ -146,8 +146,8 @@ int plan_user(struct planner *p, const struct df_instruction *in, struct err **e
 
 	if (planner_expand(p, in->args.at[0], &user, e))
 		return -1;
-	free(p->plan->config.user);
-	p->plan->config.user = take(user);
+	free(p->stage->config.user);
+	p->stage->config.user = take(user);
 	return 0;
 }
 
@@ -186,8 +186,8 @@ int plan_stopsignal(struct planner *p, const struct df_instruction *in, struct e
 		return -1;
 	if (!is_signal(signal_name))
 		return err_set(e, ERR_USAGE, "invalid signal: %s", signal_name);
-	free(p->plan->config.stop_signal);
-	p->plan->config.stop_signal = take(signal_name);
+	free(p->stage->config.stop_signal);
+	p->stage->config.stop_signal = take(signal_name);
 	return 0;
 }
 
@@ -309,8 +309,8 @@ int plan_healthcheck(struct planner *p, const struct df_instruction *in, struct 
 		for (size_t i = 0; i < in->flags.n; i++)
 			if (healthcheck_flag(check, in->flags.at[i], e))
 				return -1;
-	json_free(p->plan->config.healthcheck);
-	p->plan->config.healthcheck = take(check);
+	json_free(p->stage->config.healthcheck);
+	p->stage->config.healthcheck = take(check);
 	return 0;
 }
 
@@ -318,21 +318,7 @@ int plan_healthcheck(struct planner *p, const struct df_instruction *in, struct 
 int plan_maintainer(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	(void)e;
-	strv_env_set(&p->plan->config.labels, "org.opencontainers.image.authors",
+	strv_env_set(&p->stage->config.labels, "org.opencontainers.image.authors",
 		     in->args.at[0]);
 	return 0;
-}
-
-int plan_onbuild(struct planner *p, const struct df_instruction *in, struct err **e)
-{
-	(void)p;
-	if (!in->child)
-		return err_set(e, ERR_USAGE, "ONBUILD requires at least one argument");
-	if (streq(in->child->name, "ONBUILD"))
-		return err_set(e, ERR_USAGE,
-			       "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-	if (streq(in->child->name, "FROM") || streq(in->child->name, "MAINTAINER"))
-		return err_set(e, ERR_USAGE, "%s isn't allowed as an ONBUILD trigger",
-			       in->child->name);
-	return err_set(e, ERR_USAGE, "ONBUILD is not supported by this version of kiln");
 }
