@@ -15,6 +15,7 @@
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
+#include "builder/secret_check.h"
 #include "builder/steps.h"
 #include "dockerfile/dockerfile.h"
 #include "snapshot/store.h"
@@ -28,6 +29,7 @@ struct build {
 	const struct build_opts *o;
 	struct store *store;
 	struct progress *progress;
+	struct secret_scan *scan; /* NULL: no secrets */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
 	char *file_name; /* how messages call the Dockerfile */
@@ -59,6 +61,7 @@ static void build_release(struct build *b)
 	base_free(b->base);
 	dockerfile_free(b->df);
 	free(b->file_name);
+	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
 	store_free(b->store);
@@ -111,6 +114,8 @@ static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
 		b->file_name = xstrdup(basename(copy));
 	}
 	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
+	if (secret_scan_text(b->scan, text.at, text.len, b->file_name, e))
+		return -1;
 	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
 		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
 		progress_block(b->progress, excerpt.at);
@@ -150,6 +155,8 @@ static int make_plan(struct build *b, struct err **e)
 	}
 	plan_from_release(&from);
 	if (failed || plan_make(b->df, &po, &b->base->config, &b->plan, &b->where, e))
+		return -1;
+	if (secret_check_plan(b->scan, b->plan, &b->where, e))
 		return -1;
 	for (size_t i = 0; i < b->plan->unused_args.n; i++)
 		progress_warn(b->progress,
@@ -238,6 +245,12 @@ static int ensure_base(struct build *b, struct err **e)
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
 	return (n + to - 1) / to * to;
+}
+
+/* Those that were there before the first step. */
+static size_t n_base_disks(const struct build *b)
+{
+	return b->base->tmpl ? b->base->tmpl->chain.n : 1;
 }
 
 static int choose_disk(struct build *b, struct err **e)
@@ -335,8 +348,9 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	autofree char *ram = xasprintf("%s/ram", dir);
 	autofree char *state = xasprintf("%s/state", dir);
 	autofree char *log_path = xasprintf("%s/start.log", dir);
-	struct service_opts service = { &b->start, NULL, &b->plan->config, &b->ready,
-					b->o->ready_timeout_sec };
+	struct service_opts service = {
+		&b->start, NULL, &b->plan->config, &b->ready, b->o->ready_timeout_sec, b->scan
+	};
 	struct timespec from, to;
 	struct machine_opts mo = {
 		.cpus = b->o->cpus,
@@ -424,6 +438,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
+	if (secret_check_template(b->scan, t, dir, &b->chain, n_base_disks(b), e))
+		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
 	progress_done(b->progress);
@@ -446,6 +462,7 @@ static int run_steps(struct build *b, struct err **e)
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->disk_bytes,
+		.scan = b->scan,
 		.n_shown_before = shown_from(b),
 		.n_shown = shown_from(b) + b->plan->steps.n,
 	};
@@ -470,6 +487,8 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
+		if (secret_check_template(b->scan, t, t->dir, &b->chain, n_base_disks(b), e))
+			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
 		return -1;
@@ -499,6 +518,8 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 		return -1;
 	if (ensure_base(b, e) || choose_disk(b, e))
 		return -1;
+	for (size_t i = 0; i < n_base_disks(b); i++)
+		secret_scan_add_base(b->scan, b->chain.paths.at[i]);
 	if (run_steps(b, e))
 		return -1;
 	if (find_or_make_template(b, ret, e))
@@ -539,7 +560,10 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	if (store_open(NULL, &b->store, e) ||
 	    store_build_begin(b->store, name, b->o->context_dir, b->build_id, &b->log_path, e))
 		return -1;
-	return progress_new(b->o->progress, b->log_path, &b->progress, e);
+	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
+		return -1;
+	b->scan = secret_scan_new(&b->o->secrets, b->progress);
+	return 0;
 }
 
 /* The build's record says how it ended, and its log why. */

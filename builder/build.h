@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "builder/secret.h"
 #include "builder/service.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
@@ -25,6 +26,7 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
+	struct secrets secrets; /* --secret */
 	const char *target;
 	bool has_no_cache;    /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;       /* --pull */

@@ -111,15 +111,13 @@ static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 		return err_set(e, ERR_USAGE,
 			       "--platform %s: this version of kiln builds linux/amd64 only",
 			       raw->platform);
-	if (raw->secrets.n)
-		return err_set(e, ERR_USAGE,
-			       "--secret needs RUN --mount=type=secret, which this version of "
-			       "kiln does not have");
 	o->cpus = raw->cpus;
 	o->disk_bytes = raw->disk;
 	o->ready_timeout_sec = raw->ready_timeout;
 	o->progress = raw->progress ? raw->progress : raw->is_quiet ? "quiet" : "auto";
-	return take_probes(raw, &o->ready, e);
+	return take_probes(raw, &o->ready, e) || secrets_load(&raw->secrets, &o->secrets, e)
+		       ? -1
+		       : 0;
 }
 
 static void print_result(const struct raw *raw, const struct build_result *r)
@@ -167,6 +165,7 @@ static void release(struct raw *raw, struct build_opts *o)
 	strv_release(&o->build_args);
 	strv_release(&o->contexts);
 	strv_release(&o->labels);
+	secrets_release(&o->secrets);
 	ready_release(&o->ready);
 }
 
@@ -208,7 +207,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "what stands in for the image NAME" },
 		{ 0, "label", OPTION_STRV, &o.labels, "KEY=VALUE", "label of the result" },
 		{ 0, "secret", OPTION_STRV, &raw.secrets, "id=ID[,src=FILE|,env=VAR]",
-		  "secret for RUN --mount=type=secret" },
+		  "file or variable for RUN --mount=type=secret" },
 		{ 0, "target", OPTION_STR, &o.target, "STAGE", "stage to build" },
 		{ 0, "platform", OPTION_STR, &raw.platform, "PLATFORM", "linux/amd64" },
 		{ 0, "no-cache", OPTION_BOOL, &o.has_no_cache, NULL, "run every step again" },

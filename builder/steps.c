@@ -3,10 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-static void to_progress(void *arg, int stream, const char *bytes, size_t n)
-{
-	progress_output(arg, stream, bytes, n);
-}
+#include "builder/guest_output.h"
 
 char *steps_command_text(const struct strv *argv)
 {
@@ -63,14 +60,15 @@ int steps_not_run(struct err **e)
 static int run_command(const struct steps_opts *o, struct agentlink *link,
 		       const struct step *step, struct err **e)
 {
+	AUTO(guest_output) output = guest_output_new(o->progress, o->scan, NULL, 0);
 	struct strv env = STRV_INIT;
 	struct agent_exec x = {
 		.argv = &step->argv,
 		.env = &env,
 		.user = step->user,
 		.cwd = step->cwd,
-		.on_output = to_progress,
-		.arg = o->progress,
+		.on_output = guest_output_feed,
+		.arg = output,
 	};
 	struct agent_exit end;
 	int failed;
@@ -82,6 +80,8 @@ static int run_command(const struct steps_opts *o, struct agentlink *link,
 	strv_release(&env);
 	if (failed)
 		return steps_not_run(e);
+	if (guest_output_end(output, "the output of this step", e))
+		return -1;
 	return end.status || end.signal ? failed_run(o, step, &end, e) : 0;
 }
 
@@ -124,6 +124,8 @@ static int commit(const struct steps_opts *o, struct machine *m, const char *pat
 	if (agent_freeze(m->link, e) || vm_switch_overlay(m->vm, next_path, e) ||
 	    agent_thaw(m->link, e))
 		return err_wrap(e, "saving the result of the step");
+	if (secret_scan_file(o->scan, path, "what this step wrote to the disk", e))
+		return -1;
 	if (store_disk_add(o->store, path, step->key, chain_top(chain)->id, m->fs_bytes,
 			   step->text, &disk, e))
 		return err_wrap(e, "storing the result of the step");

@@ -13,6 +13,7 @@
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
+#include "builder/secret_scan.h"
 
 struct steps_opts {
 	struct store *store;
@@ -24,6 +25,7 @@ struct steps_opts {
 	size_t first; /* the steps before it are in *chain already */
 	unsigned cpus, memory_mib;
 	uint64_t disk_bytes;
+	struct secret_scan *scan; /* what output and layers are searched for; may be NULL */
 	size_t n_shown_before; /* "[3/7]": how many vertices of the stage come before step 0,
 				  and in all */
 	size_t n_shown;
