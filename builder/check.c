@@ -21,7 +21,9 @@ void check_run(const char *file_name, struct str *take_text, const struct lint_o
 
 	*c = (struct check){ .file_name = file_name, .text = *take_text };
 	*take_text = (struct str)STR_INIT;
-	if (dockerfile_parse_at(c->text.at, c->text.len, file_name, &df, &c->where, &e))
+	if (!c->text.len)
+		err_set(&c->error, ERR_USAGE, "the Dockerfile cannot be empty");
+	else if (dockerfile_parse_at(c->text.at, c->text.len, file_name, &df, &c->where, &e))
 		take_parse_error(c, e);
 	else
 		(void)dockerfile_lint(df, o, &c->warnings, &c->where, &c->error);
