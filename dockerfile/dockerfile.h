@@ -63,12 +63,17 @@ struct df_warning {
 	int line;
 	char *message;
 };
+struct df_warnings {
+	struct df_warning *at;
+	size_t n, cap;
+};
+void df_warnings_release(struct df_warnings *w);
 
 struct dockerfile {
 	char escape;
 	VEC(struct df_directive) directives;
 	VEC(struct df_instruction) instructions;
-	VEC(struct df_warning) warnings;
+	struct df_warnings warnings;
 	struct str text; /* the file itself, for excerpts */
 };
 

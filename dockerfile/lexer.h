@@ -25,6 +25,8 @@ struct lexer_opts {
 	bool keeps_escapes;     /* likewise the escape character */
 	bool keeps_unset;       /* a variable that isn't set stays as written */
 	bool glues_heredocs;    /* blanks after << do not end a word */
+	struct strv *set, *unset; /* NULL, or where the names that were looked up are added,
+				     each once: those that are set, those that are not */
 };
 
 /* One string; *ret is added to. */

@@ -82,7 +82,7 @@ wrong_use_is_told()
 {
 	fails 2 kiln dockerfile
 	fails 2 kiln dockerfile lint
-	says_one_line "lint" "parse, expand, ignored"
+	says_one_line "lint" "parse, expand, ignored, check"
 	fails 2 kiln dockerfile parse
 	fails 2 kiln dockerfile parse a b
 	fails 2 kiln dockerfile parse nosuch

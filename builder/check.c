@@ -1,0 +1,132 @@
+#include "builder/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+/* A parser's error carries "FILE:LINE" in front. */
+static void take_parse_error(struct check *c, struct err *e)
+{
+	c->error = e->cause ? take(e->cause) : e;
+	if (c->error != e)
+		err_free(e);
+}
+
+void check_run(const char *file_name, struct str *take_text, const struct lint_opts *o,
+	       struct check *c)
+{
+	AUTO(dockerfile) df = NULL;
+	struct err *e = NULL;
+
+	*c = (struct check){ .file_name = file_name, .text = *take_text };
+	*take_text = (struct str)STR_INIT;
+	if (!c->text.len)
+		err_set(&c->error, ERR_USAGE, "the Dockerfile cannot be empty");
+	else if (dockerfile_parse_at(c->text.at, c->text.len, file_name, &df, &c->where, &e))
+		take_parse_error(c, e);
+	else
+		(void)dockerfile_lint(df, o, &c->warnings, &c->where, &c->error);
+}
+
+void check_release(struct check *c)
+{
+	str_release(&c->text);
+	df_warnings_release(&c->warnings);
+	err_free(c->error);
+	*c = (struct check){ .text = STR_INIT };
+}
+
+static struct json *warning_json(const struct df_warning *w)
+{
+	struct json *o = json_object_new();
+
+	json_put(o, "rule", json_from_str(w->rule));
+	json_put(o, "line", json_from_int(w->line));
+	json_put(o, "message", json_from_str(w->message));
+	return o;
+}
+
+static struct json *error_json(const struct check *c)
+{
+	autofree char *text = c->error ? err_text(c->error) : NULL;
+	struct json *o;
+
+	if (!text)
+		return json_null_new();
+	o = json_object_new();
+	json_put(o, "line", json_from_int(c->where.line));
+	json_put(o, "message", json_from_str(text));
+	return o;
+}
+
+void check_print_json(const struct check *c)
+{
+	AUTO(json) o = json_object_new();
+	struct json *warnings = json_array_new();
+	autofree char *text = NULL;
+
+	vec_each (w, &c->warnings)
+		json_push(warnings, warning_json(w));
+	json_put(o, "warnings", warnings);
+	json_put(o, "error", error_json(c));
+	text = json_text(o);
+	puts(text);
+}
+
+void check_print_text(const struct check *c, bool with_excerpts)
+{
+	vec_each (w, &c->warnings) {
+		autostr out = STR_INIT;
+
+		str_add_visible(&out, w->message, strlen(w->message));
+		printf("%s: %s (line %d)\n", w->rule, out.at, w->line);
+		if (!with_excerpts)
+			continue;
+		str_clear(&out);
+		df_excerpt(c->text.at, c->text.len, c->file_name,
+			   (struct df_where){ w->line, w->line }, &out);
+		printf("%s\n", out.at);
+	}
+}
+
+void check_print_error(const struct check *c)
+{
+	autofree char *text = err_text(c->error);
+	autostr block = STR_INIT;
+	autostr visible = STR_INIT;
+
+	df_excerpt(c->text.at, c->text.len, c->file_name, c->where, &block);
+	str_add_visible(&visible, text, strlen(text));
+	fflush(stdout);
+	fputs(block.at, stderr);
+	if (c->where.line)
+		fprintf(stderr, "kiln: %s:%d: %s\n", c->file_name, c->where.line, visible.at);
+	else
+		fprintf(stderr, "kiln: %s: %s\n", c->file_name, visible.at);
+}
+
+void check_build_args(const struct strv *given, struct strv *ret)
+{
+	for (size_t i = 0; i < given->n; i++) {
+		const char *value;
+
+		if (strchr(given->at[i], '=')) {
+			strv_push(ret, given->at[i]);
+			continue;
+		}
+		value = getenv(given->at[i]);
+		if (value)
+			strv_pushf(ret, "%s=%s", given->at[i], value);
+	}
+}
+
+const char *check_option(const struct strv *build_args)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < build_args->n; i++)
+		if (str_starts(build_args->at[i], "BUILDKIT_DOCKERFILE_CHECK="))
+			found = strchr(build_args->at[i], '=') + 1;
+	return found;
+}
