@@ -105,6 +105,9 @@ struct agent_exit agent_exit_of(struct agentlink *l, uint32_t id);
 int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 	      struct agent_exit *ret, struct err **e);
 
+/* Kills a command, waits for its end, and calls nobody back any more. */
+int agent_stop(struct agentlink *l, uint32_t id, struct err **e);
+
 /* COPY and WORKDIR, done by the agent inside the guest's root (no symlink leads out of it). */
 struct agent_selection {
 	uint32_t disk;    /* number of a disk, or PROTO_NO_DISK: the guest's own root */

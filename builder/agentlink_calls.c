@@ -309,6 +309,16 @@ static void stop_output(struct agentlink *l, uint32_t id)
 		c->on_output = NULL;
 }
 
+int agent_stop(struct agentlink *l, uint32_t id, struct err **e)
+{
+	int ended = agent_signal(l, id, SIGKILL, e)
+			    ? -1
+			    : await_end(l, id, agentlink_now_ms() + KILL_MS, e);
+
+	stop_output(l, id);
+	return ended < 0 ? -1 : 0;
+}
+
 int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 	      struct agent_exit *ret, struct err **e)
 {

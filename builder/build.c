@@ -8,20 +8,16 @@
 #include <time.h>
 
 #include "base/fs.h"
-#include "builder/cachekey.h"
-#include "builder/chain.h"
 #include "builder/context.h"
+#include "builder/graph.h"
 #include "builder/image.h"
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
 #include "builder/secret_check.h"
-#include "builder/steps.h"
 #include "dockerfile/dockerfile.h"
 #include "snapshot/store.h"
 
-static const uint64_t gib = 1ULL << 30;
-static const uint64_t default_free_bytes = 2ULL << 30;
 enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
 
 /* Everything a build has in its hands; released as a whole. */
@@ -34,12 +30,11 @@ struct build {
 	char build_id[STORE_ID_MAX];
 	char *file_name; /* how messages call the Dockerfile */
 	struct dockerfile *df;
-	struct base *base;
+	struct base **bases; /* of stages, until the graph has them */
+	size_t n_bases;
 	struct plan *plan;
-	struct context *context;
-	struct context_selection *selections; /* one per step */
-	struct chain chain;
-	size_t n_cached; /* steps whose result is in chain */
+	struct context *context; /* likewise */
+	struct graph graph;
 	uint64_t disk_bytes;
 	struct host *host;
 	struct strv start;
@@ -52,13 +47,12 @@ static void build_release(struct build *b)
 	ready_release(&b->ready);
 	strv_release(&b->start);
 	host_free(b->host);
-	chain_release(&b->chain);
-	for (size_t i = 0; b->selections && i < b->plan->steps.n; i++)
-		context_selection_release(&b->selections[i]);
-	free(b->selections);
+	graph_release(&b->graph);
 	context_free(b->context);
 	plan_free(b->plan);
-	base_free(b->base);
+	for (size_t i = 0; i < b->n_bases; i++)
+		base_free(b->bases[i]);
+	free(b->bases);
 	dockerfile_free(b->df);
 	free(b->file_name);
 	secret_scan_free(b->scan);
@@ -141,20 +135,40 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 			    used == own ? own : ".dockerignore", &b->context, e);
 }
 
+static int resolve_base(void *arg, size_t stage, const char *image, const struct oci_config **ret,
+			struct err **e)
+{
+	struct build *b = arg;
+
+	if (base_resolve(b->store, image, &b->graph.images_from, b->progress, &b->bases[stage],
+			 e))
+		return -1;
+	*ret = &b->bases[stage]->config;
+	return 0;
+}
+
+static size_t count_from(const struct dockerfile *df)
+{
+	size_t n = 0;
+
+	vec_each (in, &df->instructions)
+		n += streq(in->name, "FROM");
+	return n;
+}
+
 static int make_plan(struct build *b, struct err **e)
 {
-	struct plan_opts po = { &b->o->build_args, &b->o->labels, b->o->target };
-	struct image_opts io = { &b->o->contexts, b->o->is_pulled };
-	struct plan_from from = { 0 };
-	int failed;
+	struct plan_opts po = { .build_args = &b->o->build_args,
+				.labels = &b->o->labels,
+				.contexts = &b->o->contexts,
+				.target = b->o->target,
+				.base = resolve_base,
+				.arg = b };
 
-	failed = plan_from(b->df, &po, &from, &b->where, e);
-	if (!failed) {
-		b->where = from.where;
-		failed = base_resolve(b->store, from.image, &io, b->progress, &b->base, e);
-	}
-	plan_from_release(&from);
-	if (failed || plan_make(b->df, &po, &b->base->config, &b->plan, &b->where, e))
+	b->graph.images_from = (struct image_opts){ &b->o->contexts, b->o->is_pulled };
+	b->n_bases = count_from(b->df);
+	b->bases = xcalloc(b->n_bases, sizeof(*b->bases));
+	if (plan_make(b->df, &po, &b->plan, &b->where, e))
 		return -1;
 	if (secret_check_plan(b->scan, b->plan, &b->where, e))
 		return -1;
@@ -165,120 +179,48 @@ static int make_plan(struct build *b, struct err **e)
 	return 0;
 }
 
-/* ---- cache ---- */
-
-static int compute_keys(struct build *b, struct err **e)
+/* The configuration of the result. */
+static const struct plan_stage *target(const struct build *b)
 {
-	const char *below = b->base->key;
-
-	b->selections = xcalloc(b->plan->steps.n, sizeof(*b->selections));
-	for (size_t i = 0; i < b->plan->steps.n; i++) {
-		struct step *step = &b->plan->steps.at[i];
-
-		b->where = step->where;
-		if (step->kind == STEP_COPY &&
-		    context_select(b->context, &step->sources, step->is_add, &b->selections[i],
-				   e))
-			return err_wrap(e, "%s", step->text);
-		cachekey_step(step, below, &b->selections[i], step->key);
-		below = step->key;
-	}
-	b->where = (struct plan_where){ 0 };
-	return 0;
+	return &b->plan->stages[b->plan->target];
 }
 
-/* The deepest step whose result is stored, and fits the disk that was asked for. */
-static int find_cached(struct build *b, struct err **e)
+static struct base *base_of(const struct build *b)
 {
-	uint64_t limit = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
-
-	for (size_t i = b->o->has_no_cache ? 0 : b->plan->steps.n; i > 0; i--) {
-		AUTO(store_disk) disk = NULL;
-		int found = store_disk_find(b->store, b->plan->steps.at[i - 1].key, NULL, limit,
-					    &disk, e);
-
-		if (found < 0)
-			return -1;
-		if (!found)
-			continue;
-		if (chain_open(b->store, disk->id, &b->chain, e) == 0) {
-			b->n_cached = i;
-			return 0;
-		}
-		/* A disk below it has gone: what is left of the cache may still do. */
-		err_drop(e);
-		chain_release(&b->chain);
-	}
-	return 0;
+	return graph_base(&b->graph, b->plan->target);
 }
 
-static size_t shown_from(const struct build *b)
+static int open_graph(struct build *b, struct err **e)
 {
-	return !b->base->image && !b->base->tmpl ? 0 : 1; /* scratch is no step */
+	struct tree_context main_context = { xstrdup(""), take(b->context) };
+
+	b->graph.store = b->store;
+	b->graph.progress = b->progress;
+	b->graph.plan = b->plan;
+	b->graph.has_no_cache = b->o->has_no_cache;
+	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
+	b->graph.where = &b->where;
+	vec_push(&b->graph.contexts, main_context);
+	return graph_open(&b->graph, b->bases, e);
 }
 
-static void show_cached(struct build *b)
+static struct chain *chain_of(struct build *b)
 {
-	size_t total = shown_from(b) + b->plan->steps.n;
-
-	for (size_t i = 0; i < b->n_cached; i++) {
-		progress_begin(b->progress, "[%zu/%zu] %s", shown_from(b) + i + 1, total,
-			       b->plan->steps.at[i].text);
-		progress_cached(b->progress);
-	}
-}
-
-static int ensure_base(struct build *b, struct err **e)
-{
-	b->where = b->plan->from.where;
-	if (!b->n_cached && base_disk(b->store, b->base, b->progress, &b->chain, e))
-		return -1;
-	if (b->n_cached) {
-		progress_begin(b->progress, "FROM %s%s%s", b->base->name,
-			       *b->base->digest ? "@" : "", b->base->digest);
-		progress_cached(b->progress);
-	}
-	b->where = (struct plan_where){ 0 };
-	return 0;
-}
-
-static uint64_t round_up(uint64_t n, uint64_t to)
-{
-	return (n + to - 1) / to * to;
+	return &b->graph.stages[b->plan->target].chain;
 }
 
 /* Those that were there before the first step. */
 static size_t n_base_disks(const struct build *b)
 {
-	return b->base->tmpl ? b->base->tmpl->chain.n : 1;
-}
-
-static int choose_disk(struct build *b, struct err **e)
-{
-	uint64_t base_bytes = b->chain.disks.at[0]->fs_bytes;
-	uint64_t least = chain_fs_bytes(&b->chain);
-
-	if (b->o->disk_bytes && b->o->disk_bytes < least) {
-		autofree char *has = str_human_bytes(b->o->disk_bytes);
-		autofree char *needs = str_human_bytes(least);
-
-		return err_set(e, ERR_USAGE,
-			       "--disk %s is too small: the root file system of %s is %s", has,
-			       b->base->name, needs);
-	}
-	b->disk_bytes = b->o->disk_bytes ? round_up(b->o->disk_bytes, 4096)
-					 : round_up(base_bytes + default_free_bytes, gib);
-	if (b->disk_bytes < least)
-		b->disk_bytes = least;
-	return 0;
+	return base_of(b)->tmpl ? base_of(b)->tmpl->chain.n : 1;
 }
 
 /* ---- start and ready ---- */
 
 static int choose_start(struct build *b, struct err **e)
 {
-	const struct oci_config *config = &b->plan->config;
-	const struct tmpl *parent = b->base->tmpl;
+	const struct oci_config *config = &target(b)->config;
+	const struct tmpl *parent = base_of(b)->tmpl;
 
 	b->ready = b->o->ready;
 	b->ready.what = b->o->ready.what ? xstrdup(b->o->ready.what) : NULL;
@@ -288,7 +230,7 @@ static int choose_start(struct build *b, struct err **e)
 	}
 	/* A template built from a template goes on as its parent does, unless it is told
 	 * otherwise. */
-	if (parent && !b->plan->has_own_command && parent->start.n) {
+	if (parent && !target(b)->has_own_command && parent->start.n) {
 		strv_copy(&b->start, &parent->start);
 		return b->ready.kind ? 0 : ready_from_text(parent->ready, &b->ready, e);
 	}
@@ -308,15 +250,15 @@ static int choose_start(struct build *b, struct err **e)
 
 /* What makes two templates the same: the file system, what runs in it, and the machine it was
  * saved on. */
-static void template_key(const struct build *b, cachekey ret)
+static void template_key(struct build *b, cachekey ret)
 {
 	AUTO(sha256) h = sha256_new();
-	AUTO(json) config = oci_config_to_json(&b->plan->config);
+	AUTO(json) config = oci_config_to_json(&target(b)->config);
 	autofree char *config_text = json_text(config);
 	autofree char *ready = ready_text(&b->ready);
 
 	sha256_add_field(h, "kiln-template-1");
-	sha256_add_field(h, chain_top(&b->chain)->key);
+	sha256_add_field(h, chain_top(chain_of(b))->key);
 	sha256_add_field(h, config_text);
 	sha256_add_u64(h, b->start.n);
 	for (size_t i = 0; i < b->start.n; i++)
@@ -349,15 +291,15 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	autofree char *state = xasprintf("%s/state", dir);
 	autofree char *log_path = xasprintf("%s/start.log", dir);
 	struct service_opts service = {
-		&b->start, NULL, &b->plan->config, &b->ready, b->o->ready_timeout_sec, b->scan
+		&b->start, NULL, &target(b)->config, &b->ready, b->o->ready_timeout_sec, b->scan
 	};
 	struct timespec from, to;
 	struct machine_opts mo = {
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->disk_bytes,
-		.chain = b->chain.paths.at,
-		.n_chain = b->chain.paths.n,
+		.chain = chain_of(b)->paths.at,
+		.n_chain = chain_of(b)->paths.n,
 		.overlay_path = overlay,
 		.ram_path = ram,
 	};
@@ -391,25 +333,25 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	t->memory_stored_bytes = stored_bytes(ram);
 	t->state_bytes = stored_bytes(state);
 	t->disk_stored_bytes = stored_bytes(overlay);
-	for (size_t i = 0; i < b->chain.paths.n; i++)
-		t->disk_stored_bytes += stored_bytes(b->chain.paths.at[i]);
+	for (size_t i = 0; i < chain_of(b)->paths.n; i++)
+		t->disk_stored_bytes += stored_bytes(chain_of(b)->paths.at[i]);
 	return fs_write_atomic(log_path, log.at, log.len, 0600, e);
 }
 
-static void describe(const struct build *b, struct tmpl *t, const cachekey key)
+static void describe(struct build *b, struct tmpl *t, const cachekey key)
 {
 	free(t->name);
 	t->name = xstrdup(b->o->names.n ? b->o->names.at[0] : "");
 	t->key = xstrdup(key);
 	t->created_sec = time(NULL);
-	t->base_name = xstrdup(b->base->name);
-	t->base_digest = xstrdup(b->base->digest);
-	vec_each (disk, &b->chain.disks)
+	t->base_name = xstrdup(base_of(b)->name);
+	t->base_digest = xstrdup(base_of(b)->digest);
+	vec_each (disk, &chain_of(b)->disks)
 		vec_push(&t->chain, xstrdup((*disk)->id));
 	t->disk_bytes = b->disk_bytes;
 	t->cpus = b->o->cpus;
 	t->memory_mib = b->o->memory_mib;
-	t->config = oci_config_to_json(&b->plan->config);
+	t->config = oci_config_to_json(&target(b)->config);
 	strv_copy(&t->start, &b->start);
 	t->ready = ready_text(&b->ready);
 	t->kiln_version = xstrdup(KILN_VERSION);
@@ -438,7 +380,7 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, &b->chain, n_base_disks(b), e))
+	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b), e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -452,25 +394,19 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 static int run_steps(struct build *b, struct err **e)
 {
 	struct steps_opts so = {
-		.store = b->store,
+		.graph = &b->graph,
 		.host = b->host,
-		.progress = b->progress,
-		.plan = b->plan,
-		.selections = b->selections,
-		.context = b->context,
-		.first = b->n_cached,
+		.secrets = &b->o->secrets,
+		.ssh = b->o->ssh,
+		.scan = b->scan,
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
-		.disk_bytes = b->disk_bytes,
-		.scan = b->scan,
-		.n_shown_before = shown_from(b),
-		.n_shown = shown_from(b) + b->plan->steps.n,
+		.disk_bytes = b->o->disk_bytes,
 	};
 
-	show_cached(b);
-	if (b->n_cached == b->plan->steps.n)
-		return 0;
-	return steps_run(&so, &b->chain, &b->where, e);
+	if (graph_complete(&so, b->plan->target, e))
+		return -1;
+	return steps_disk_bytes(&so, chain_of(b), base_of(b)->name, &b->disk_bytes, e);
 }
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
@@ -487,7 +423,7 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, &b->chain, n_base_disks(b), e))
+		if (secret_check_template(b->scan, t, t->dir, chain_of(b), n_base_disks(b), e))
 			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
@@ -507,25 +443,18 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 
 	if (read_dockerfile(b, &path, e) || open_context(b, path, e))
 		return -1;
-	if (make_plan(b, e))
-		return -1;
-	if (compute_keys(b, e) || find_cached(b, e))
+	if (make_plan(b, e) || open_graph(b, e))
 		return -1;
 	if (choose_start(b, e))
 		return -1;
 	if (host_open(b->store, &b->host, e) ||
 	    host_find_guest(b->host, b->store, b->o->kernel, e))
 		return -1;
-	if (ensure_base(b, e) || choose_disk(b, e))
-		return -1;
-	for (size_t i = 0; i < n_base_disks(b); i++)
-		secret_scan_add_base(b->scan, b->chain.paths.at[i]);
 	if (run_steps(b, e))
 		return -1;
 	if (find_or_make_template(b, ret, e))
 		return err_wrap(e, "making the template");
-	ret->n_steps = b->plan->steps.n;
-	ret->n_cached = b->n_cached;
+	graph_count(&b->graph, &ret->n_steps, &ret->n_cached);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "builder/image.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "rootfs/rootfs.h"
 
@@ -27,11 +28,21 @@ static int context_value(const char *value, char **ret, struct err **e)
 		*ret = xstrdup(value);
 		return 0;
 	}
+	if (!strstr(value, "://"))
+		return err_set(e, ERR_USAGE,
+			       "--build-context value \"%s\" is a directory: it can be copied "
+			       "from, but no image to start from",
+			       value);
 	return err_set(e, ERR_USAGE,
-		       "--build-context value \"%s\": this version of kiln takes "
-		       "oci-layout://DIR[:TAG], "
-		       "docker-image://REFERENCE and template:NAME",
+		       "--build-context value \"%s\": this version of kiln takes a directory, "
+		       "oci-layout://DIR[:TAG], docker-image://REFERENCE and template:NAME",
 		       value);
+}
+
+/* A directory on this machine. */
+static bool is_local(const char *value)
+{
+	return !strstr(value, "://") && !str_starts(value, "template:");
 }
 
 int image_check_contexts(const struct strv *contexts, struct err **e)
@@ -44,10 +55,25 @@ int image_check_contexts(const struct strv *contexts, struct err **e)
 			return err_set(e, ERR_USAGE,
 				       "--build-context takes NAME=VALUE, not \"%s\"",
 				       contexts->at[i]);
-		if (context_value(equals + 1, &value, e))
+		if (!is_local(equals + 1) && context_value(equals + 1, &value, e))
 			return -1;
 	}
 	return 0;
+}
+
+int image_context_dir(const struct strv *contexts, const char *name, char **ret, struct err **e)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = contexts->n; i > 0; i--) {
+		const char *given = contexts->at[i - 1];
+
+		if (strncasecmp(given, name, n) || given[n] != '=')
+			continue;
+		*ret = xstrdup(given + n + 1);
+		return 0;
+	}
+	return err_set(e, ERR_BUG, "no build context is called %s", name);
 }
 
 /* Names that Docker takes for the same image have one form; what is no image name stays as it

@@ -1,9 +1,6 @@
 /*
- * mount.h - RUN --mount=...: what a command sees besides its stage's own files.
- *
- * Text: the value of one flag, a CSV record of key=value fields (RFC 4180's quotes). Values are
- *       expanded by the caller's function, except `from`.
- * Spec: Dockerfile reference, "RUN --mount"; BuildKit's messages.
+ * mount.h - RUN --mount as the plan has it: every default filled in, places absolute, sources
+ * found. dockerfile/mount.h reads the text.
  */
 #ifndef BUILDER_MOUNT_H
 #define BUILDER_MOUNT_H
@@ -11,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
 #include "base/vec.h"
 #include "builder/tree.h"
 
@@ -22,10 +18,10 @@ enum mount_sharing { SHARING_SHARED, SHARING_PRIVATE, SHARING_LOCKED };
 
 struct mount {
 	enum mount_kind kind;
-	char *target;      /* as given; made absolute by the planner; "" : none */
+	char *target;      /* absolute; "": none (a secret that is a variable only) */
 	char *source;      /* path inside from; "" is its root */
 	char *from_name;   /* as written, or "" */
-	struct tree from;  /* found by the planner */
+	struct tree from;
 	char *id;          /* cache, secret, ssh */
 	char *env;         /* secret: the variable to set, or "" */
 	bool is_writable, is_required;
@@ -38,13 +34,6 @@ struct mounts {
 	size_t n, cap;
 };
 
-/* Expands one value; the caller frees *ret. */
-typedef int mount_expand_fn(void *arg, const char *value, char **ret, struct err **e);
-
-/* ERR_USAGE with BuildKit's sentence. *ret is zeroed; release it also after a failure. */
-int mount_parse(const char *text, mount_expand_fn *expand, void *arg, struct mount *ret,
-		struct err **e);
-void mount_release(struct mount *m);
 void mounts_release(struct mounts *m);
 /* "bind", "cache" ... */
 const char *mount_kind_name(enum mount_kind kind);

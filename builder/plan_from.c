@@ -26,17 +26,6 @@ static int check_platform(struct planner *p, const struct df_instruction *in, st
 	return 0;
 }
 
-static bool is_stage_name(const char *name)
-{
-	if (!islower((unsigned char)*name))
-		return false;
-	for (; *name; name++)
-		if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) &&
-		    !strchr("-_.", *name))
-			return false;
-	return true;
-}
-
 const char *plan_context_value(const struct plan_opts *o, const char *name)
 {
 	size_t n = strlen(name);
@@ -52,23 +41,7 @@ const char *plan_context_value(const struct plan_opts *o, const char *name)
 
 bool plan_is_local_context(const char *value)
 {
-	return !str_starts(value, "template:") && !str_starts(value, "oci-layout://") &&
-	       !str_starts(value, "docker-image://");
-}
-
-static int read_name(const struct df_instruction *in, char **ret, struct err **e)
-{
-	char *name = xstrdup(in->args.n == 3 ? in->args.at[2] : "");
-
-	for (char *c = name; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	*ret = name;
-	if (in->args.n == 3 && !is_stage_name(name))
-		return err_set(e, ERR_USAGE,
-			       "invalid name for build stage: \"%s\", name can't start "
-			       "with a number or contain symbols",
-			       in->args.at[2]);
-	return 0;
+	return !strstr(value, "://") && !str_starts(value, "template:");
 }
 
 /* The latest earlier stage of exactly this name. */
@@ -84,17 +57,13 @@ int plan_read_from(struct planner *p, const struct df_instruction *in, size_t i,
 {
 	struct plan_stage *s = &p->plan->stages[i];
 
-	if ((in->args.n != 1 && in->args.n != 3) ||
-	    (in->args.n == 3 && strcasecmp(in->args.at[1], "as")))
-		return err_set(e, ERR_USAGE, "FROM requires either one or three arguments");
 	if (check_platform(p, in, e) || planner_expand(p, in->args.at[0], &s->image, e))
 		return -1;
 	if (!*s->image)
 		return err_set(e, ERR_USAGE, "base name (%s) should not be blank",
 			       in->args.at[0]);
 	s->where = (struct plan_where){ in->line, in->end_line };
-	if (read_name(in, &s->name, e))
-		return -1;
+	s->name = df_stage_name(in);
 	s->is_replaced = *s->name && plan_context_value(p->o, s->name);
 	s->below = s->is_replaced ? -1 : stage_below(p->plan, s->image, i);
 	if (s->is_replaced) {

@@ -3,12 +3,13 @@
  * needed), plan_from.c (FROM lines and names of stages), plan_scope.c (arguments, expansion,
  * paths), plan_check.c (form of every instruction) and those that hold the instructions
  * themselves: plan_env.c (ARG, ENV, LABEL), plan_meta.c (configuration only), plan_steps.c (RUN,
- * COPY ...), plan_onbuild.c.
+ * COPY ...), plan_mounts.c, plan_onbuild.c.
  */
 #ifndef BUILDER_PLAN_INTERNAL_H
 #define BUILDER_PLAN_INTERNAL_H
 
 #include "builder/plan.h"
+#include "dockerfile/instruction.h"
 
 struct planner {
 	const struct dockerfile *df;
@@ -28,10 +29,6 @@ typedef int plan_fn(struct planner *p, const struct df_instruction *in, struct e
 /* plan_check.c: what every instruction is checked for before it does anything. *ret_fn is NULL
  * for FROM. */
 int plan_check(const struct df_instruction *in, plan_fn **ret_fn, struct err **e);
-/* The value of a flag of an instruction that was checked: "" for a bare boolean; NULL if it
- * isn't there. */
-const char *plan_flag(const struct df_instruction *in, const char *name);
-bool plan_flag_is_set(const struct df_instruction *in, const char *name); /* a boolean */
 
 /* plan_scope.c */
 /* The value given by --build-arg, or NULL; marks it as consumed. */
@@ -67,8 +64,9 @@ int plan_stage(struct planner *p, size_t i, struct err **e);
 /* plan_onbuild.c: runs the triggers, which the stage's configuration holds, and empties them. */
 int plan_run_triggers(struct planner *p, struct err **e);
 
-/* plan_mode.c: ERR_USAGE unless it is octal up to 07777, or symbolic as chmod(1) has it. */
-int plan_check_mode(const char *mode, struct err **e);
+/* plan_mounts.c: every --mount of a RUN; the trees they name are planned when this returns. */
+int plan_mounts(struct planner *p, const struct df_instruction *in, struct mounts *ret,
+		struct err **e);
 
 plan_fn plan_arg, plan_env, plan_label;
 plan_fn plan_cmd, plan_entrypoint, plan_shell_words, plan_expose, plan_volume, plan_user,

@@ -6,6 +6,7 @@
 
 #include "builder/plan_internal.h"
 #include "dockerfile/expand.h"
+#include "dockerfile/value.h"
 
 /* ---- RUN ---- */
 
@@ -57,105 +58,9 @@ static int shell_form(struct planner *p, const struct df_instruction *in, struct
 	return 0;
 }
 
-static int expand_value(void *arg, const char *value, char **ret, struct err **e)
-{
-	return planner_expand(arg, value, ret, e);
-}
-
-/* Cache ids of different --build-arg BUILDKIT_CACHE_MOUNT_NS have nothing in common. */
-static char *cache_id(struct planner *p, const struct mount *m)
-{
-	const char *space = planner_build_arg(p, "BUILDKIT_CACHE_MOUNT_NS");
-	autofree char *id = *m->id ? xstrdup(m->id) : plan_path("/", m->target);
-
-	return space && *space ? xasprintf("%s/%s", space, id) : take(id);
-}
-
-static int find_mount_tree(struct planner *p, struct mount *m, struct err **e)
-{
-	if (*m->from_name)
-		return plan_find_tree(p, m->from_name, m->target, &m->from, e);
-	m->from.kind = m->kind == MOUNT_BIND ? TREE_CONTEXT : TREE_EMPTY;
-	if (m->kind == MOUNT_BIND)
-		m->from.name = xstrdup("");
-	return 0;
-}
-
-static int place_mount(struct planner *p, struct mount *m, size_t *n_ssh, struct err **e)
-{
-	char *target;
-
-	if (m->kind == MOUNT_CACHE) {
-		char *id = cache_id(p, m);
-
-		free(m->id);
-		m->id = id;
-	}
-	if (m->kind == MOUNT_SSH && !*m->target)
-		target = xasprintf("/run/buildkit/ssh_agent.%zu", *n_ssh);
-	else if (*m->target)
-		target = plan_path(p->stage->cwd, m->target);
-	else
-		return 0;
-	*n_ssh += m->kind == MOUNT_SSH;
-	free(m->target);
-	m->target = target;
-	if (streq(target, "/"))
-		return err_set(e, ERR_USAGE, "invalid mount target \"/\"");
-	return 0;
-}
-
-static size_t depth_of(const char *path)
-{
-	size_t n = 0;
-
-	for (; *path; path++)
-		n += *path == '/';
-	return n;
-}
-
-/* What lies inside another mount comes after it; else they keep their order. */
-static void sort_mounts(struct mounts *m)
-{
-	for (size_t i = 1; i < m->n; i++) {
-		for (size_t k = i;
-		     k > 0 && depth_of(m->at[k - 1].target) > depth_of(m->at[k].target); k--) {
-			struct mount swapped = m->at[k];
-
-			m->at[k] = m->at[k - 1];
-			m->at[k - 1] = swapped;
-		}
-	}
-}
-
-static int take_mounts(struct planner *p, const struct df_instruction *in, struct mounts *ret,
-		       struct err **e)
-{
-	size_t n_ssh = 0;
-
-	for (size_t i = 0; i < in->flags.n; i++) {
-		static const char flag[] = "--mount=";
-		struct mount m = { 0 };
-		int failed;
-
-		if (!str_starts(in->flags.at[i], flag))
-			continue;
-		if (ret->n == MOUNTS_MAX)
-			return err_set(e, ERR_LIMIT, "more than %d mounts in one RUN",
-				       MOUNTS_MAX);
-		failed = mount_parse(in->flags.at[i] + strlen(flag), expand_value, p, &m, e) ||
-			 place_mount(p, &m, &n_ssh, e) || find_mount_tree(p, &m, e);
-		vec_push(ret, m);
-		if (failed)
-			return -1;
-	}
-	sort_mounts(ret);
-	return 0;
-}
-
 static int take_network(const struct df_instruction *in, bool *ret_none, struct err **e)
 {
-	const char *mode = plan_flag(in, "network");
+	const char *mode = df_flag_get(in, "network");
 
 	if (!mode || streq(mode, "default"))
 		return 0;
@@ -172,7 +77,7 @@ static int take_network(const struct df_instruction *in, bool *ret_none, struct 
 
 static int check_security(const struct df_instruction *in, struct err **e)
 {
-	const char *mode = plan_flag(in, "security");
+	const char *mode = df_flag_get(in, "security");
 
 	if (!mode || streq(mode, "sandbox"))
 		return 0;
@@ -190,8 +95,7 @@ int plan_run(struct planner *p, const struct df_instruction *in, struct err **e)
 
 	if (in->is_json && !in->args.n)
 		return err_set(e, ERR_USAGE, "RUN [] names no command");
-	/* A stage that a mount names is planned first: the step's place in memory may move. */
-	if (take_mounts(p, in, &mounts, e)) {
+	if (plan_mounts(p, in, &mounts, e)) {
 		mounts_release(&mounts);
 		return -1;
 	}
@@ -208,39 +112,27 @@ int plan_run(struct planner *p, const struct df_instruction *in, struct err **e)
 
 /* ---- COPY and ADD ---- */
 
-static bool is_git(const char *s)
-{
-	size_t n = strcspn(s, "#?");
-
-	if (str_starts(s, "git@") && strchr(s, ':'))
-		return true;
-	if (str_starts(s, "ssh://") || str_starts(s, "git://"))
-		return true;
-	return (str_starts(s, "http://") || str_starts(s, "https://")) && n > 4 &&
-	       strncmp(s + n - 4, ".git", 4) == 0;
-}
-
-static bool is_url(const char *s)
-{
-	return str_starts(s, "http://") || str_starts(s, "https://");
-}
-
 static int check_source(const struct df_instruction *in, const char *source, struct err **e)
 {
 	bool is_add = streq(in->name, "ADD");
 
-	if (is_git(source))
-		return is_add ? err_set(e, ERR_USAGE,
-					"ADD of a git repository (%s) is not supported by this "
-					"version of kiln",
-					source)
-			      : err_set(e, ERR_USAGE, "source can't be a git ref for COPY");
-	if (is_url(source))
-		return is_add ? err_set(e, ERR_USAGE,
-					"ADD of a URL (%s) is not supported by this version of "
-					"kiln",
-					source)
-			      : err_set(e, ERR_USAGE, "source can't be a URL for COPY");
+	switch (df_source_kind(source)) {
+	case DF_SOURCE_GIT:
+		if (!is_add)
+			return err_set(e, ERR_USAGE, "source can't be a git ref for COPY");
+		return err_set(e, ERR_USAGE,
+			       "ADD of a git repository (%s) is not supported by this version "
+			       "of kiln",
+			       source);
+	case DF_SOURCE_URL:
+		if (!is_add)
+			return err_set(e, ERR_USAGE, "source can't be a URL for COPY");
+		return err_set(e, ERR_USAGE,
+			       "ADD of a URL (%s) is not supported by this version of kiln",
+			       source);
+	case DF_SOURCE_PATH:
+		break;
+	}
 	if (!*source)
 		return err_set(e, ERR_USAGE, "a source of %s is empty", in->name);
 	return 0;
@@ -260,7 +152,7 @@ static char *destination(struct planner *p, const char *dest)
 static int take_flag(struct planner *p, const struct df_instruction *in, const char *name,
 		     char **to, struct err **e)
 {
-	const char *given = plan_flag(in, name);
+	const char *given = df_flag_get(in, name);
 
 	if (!given)
 		return 0;
@@ -272,25 +164,21 @@ static int take_flag(struct planner *p, const struct df_instruction *in, const c
 static int take_copy_flags(struct planner *p, const struct df_instruction *in,
 			   struct copy_flags *f, struct err **e)
 {
-	static const char exclude[] = "--exclude=";
-
 	if (take_flag(p, in, "chown", &f->chown, e) || take_flag(p, in, "chmod", &f->chmod, e))
 		return -1;
-	if (*f->chmod && plan_check_mode(f->chmod, e))
+	if (*f->chmod && df_chmod_check(f->chmod, e))
 		return -1;
-	for (size_t i = 0; i < in->flags.n; i++)
-		if (str_starts(in->flags.at[i], exclude))
-			strv_push(&f->excludes, in->flags.at[i] + strlen(exclude));
+	df_flag_all(in, "exclude", &f->excludes);
 	/* With a mode --link changes nothing, as BuildKit has it. */
-	f->is_link = plan_flag_is_set(in, "link") && !*f->chmod;
-	f->has_parents = plan_flag_is_set(in, "parents");
+	f->is_link = df_flag_is_true(in, "link") && !*f->chmod;
+	f->has_parents = df_flag_is_true(in, "parents");
 	return 0;
 }
 
 static int find_copy_tree(struct planner *p, const struct df_instruction *in, struct tree *ret,
 			  struct err **e)
 {
-	const char *from = plan_flag(in, "from");
+	const char *from = df_flag_get(in, "from");
 
 	if (!from || !*from) {
 		*ret = (struct tree){ TREE_CONTEXT, 0, xstrdup("") };
@@ -348,15 +236,9 @@ int plan_copy(struct planner *p, const struct df_instruction *in, struct err **e
 	autofree char *dest = NULL;
 	struct step *step;
 
-	if (in->args.n < 2)
-		return err_set(e, ERR_USAGE,
-			       "%s requires at least two arguments, but only one was provided. "
-			       "Destination could not be determined",
-			       in->name);
 	if (df_heredoc_named(&in->heredocs, in->args.at[in->args.n - 1]))
 		return err_set(e, ERR_USAGE, "%s cannot accept a heredoc as a destination",
 			       in->name);
-	/* The stage it names is planned first: the step's place in memory may move. */
 	if (find_copy_tree(p, in, &from, e))
 		return -1;
 	step = planner_step(p, in, STEP_COPY);
