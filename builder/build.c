@@ -135,8 +135,8 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 			    used == own ? own : ".dockerignore", &b->context, e);
 }
 
-static int resolve_base(void *arg, size_t stage, const char *image, const struct oci_config **ret,
-			struct err **e)
+static int resolve_base(void *arg, size_t stage, const char *image,
+			const struct oci_config **ret, struct err **e)
 {
 	struct build *b = arg;
 

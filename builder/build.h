@@ -27,7 +27,7 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
-	struct secrets secrets; /* --secret */
+	struct secrets secrets;       /* --secret */
 	const struct ssh_agents *ssh; /* --ssh; NULL: none */
 	const char *target;
 	bool has_no_cache;    /* --no-cache: every step is run, the template made anew */

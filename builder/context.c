@@ -80,7 +80,6 @@ int selecting_digest(struct selecting *s, const struct context_file *f, const ch
 {
 	struct sha256 *h = s->h;
 
-
 	sha256_add_field(h, shown);
 	sha256_add_u64(h, f->st.st_mode);
 	if (S_ISLNK(f->st.st_mode)) {

@@ -86,7 +86,8 @@ static int ensure_trees(const struct steps_opts *o, struct stage *s, struct err 
 	return 0;
 }
 
-/* A stage whose key is unknown is built: then the step that reads it may turn out to be cached. */
+/* A stage whose key is unknown is built: then the step that reads it may turn out to be cached.
+ */
 static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool *ret_is_new,
 			      struct err **e)
 {
@@ -94,9 +95,8 @@ static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool 
 	if (s->n_keyed == s->n_steps)
 		return 0;
 	vec_each (r, &s->steps[s->n_keyed].reads) {
-		struct stage *source = r->tree->kind == TREE_STAGE
-					       ? &o->graph->stages[r->tree->stage]
-					       : NULL;
+		struct stage *source =
+			r->tree->kind == TREE_STAGE ? &o->graph->stages[r->tree->stage] : NULL;
 
 		if (r->is_known || !source || source->is_complete)
 			continue;

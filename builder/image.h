@@ -41,7 +41,8 @@ DEFINE_AUTO(base)
 /* Checks the form of each --build-context, so that a mistake shows before any work. */
 int image_check_contexts(const struct strv *contexts, struct err **e);
 /* The directory of the --build-context of that name, as it was given. The caller frees. */
-int image_context_dir(const struct strv *contexts, const char *name, char **ret, struct err **e);
+int image_context_dir(const struct strv *contexts, const char *name, char **ret,
+		      struct err **e);
 /* Looks for the base disk in the store, or fetches and flattens the image. *ret is the chain of
  * the base. */
 int base_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,

@@ -111,7 +111,7 @@ static const char *base_name(const char *path)
 /* A secret's source is another word for its id; both have the target's name if need be. */
 static void name_secret(struct mount *m)
 {
-	char *id = *m->id	? xstrdup(m->id)
+	char *id = *m->id       ? xstrdup(m->id)
 		   : *m->source ? xstrdup(m->source)
 				: xstrdup(base_name(m->target));
 

@@ -333,8 +333,8 @@ int stage_find_cached(struct graph *g, struct stage *s, struct err **e)
 	for (size_t i = g->has_no_cache ? 0 : s->n_keyed; i > s->n_done; i--) {
 		AUTO(store_disk) disk = NULL;
 		struct chain chain = { 0 };
-		int found = store_disk_find(g->store, s->steps[i - 1].key, NULL, g->max_fs_bytes,
-					    &disk, e);
+		int found = store_disk_find(g->store, s->steps[i - 1].key, NULL,
+					    g->max_fs_bytes, &disk, e);
 
 		if (found < 0)
 			return -1;

@@ -90,7 +90,8 @@ static void take_env(struct running *r)
 	for (size_t i = 0; i < r->mounts.env.n; i++) {
 		const char *entry = r->mounts.env.at[i];
 
-		/* The step's own SSH_AUTH_SOCK wins over ours; a secret's variable is asked for. */
+		/* The step's own SSH_AUTH_SOCK wins over ours; a secret's variable is asked
+		 * for. */
 		if (!str_starts(entry, "SSH_AUTH_SOCK=") ||
 		    !strv_env_get(&r->env, "SSH_AUTH_SOCK"))
 			strv_push(&r->env, entry);
@@ -103,7 +104,8 @@ static int start_relays(struct running *r, struct err **e)
 		autofree char *name = xasprintf("ssh.%zu", i);
 		struct ssh_relay *relay;
 
-		if (ssh_relay_start(r->o->ssh, r->mounts.ssh_ids.at[i], name, r->link, &relay, e))
+		if (ssh_relay_start(r->o->ssh, r->mounts.ssh_ids.at[i], name, r->link, &relay,
+				    e))
 			return -1;
 		vec_push(&r->relays, relay);
 	}
@@ -327,8 +329,8 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
-int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain, const char *base_name,
-		     uint64_t *ret, struct err **e)
+int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain,
+		     const char *base_name, uint64_t *ret, struct err **e)
 {
 	static const uint64_t gib = 1ULL << 30, default_free_bytes = 2ULL << 30;
 	uint64_t base_bytes = chain->disks.at[0]->fs_bytes;

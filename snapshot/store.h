@@ -76,7 +76,8 @@ char *workdir_path(const struct workdir *w, const char *name);
 int store_ref_get(struct store *s, const char *name, char **ret_digest, struct err **e);
 int store_ref_put(struct store *s, const char *name, const char *digest, struct err **e);
 
-/* What was found out once and holds for ever: `key` is a digest of the question. 1 found, 0 not.
+/* What was found out once and holds for ever: `key` is a digest of the question. 1 found, 0
+ * not.
  */
 int store_memo_get(struct store *s, const char *key, char **ret_value, struct err **e);
 int store_memo_put(struct store *s, const char *key, const char *value, struct err **e);

@@ -58,8 +58,9 @@ struct vm_disk {
 	size_t n_chain;
 	const char *serial; /* up to 20 bytes: what the guest sees in /sys/block/vdX/serial */
 	bool is_writable;   /* chain is one raw file, which is written to */
-	const char *overlay_path; /* made here: takes writes, to be thrown away; NULL: read-only */
-	uint64_t disk_bytes;      /* with overlay_path: virtual size */
+	const char
+		*overlay_path; /* made here: takes writes, to be thrown away; NULL: read-only */
+	uint64_t disk_bytes;   /* with overlay_path: virtual size */
 };
 
 struct vm_forward {

@@ -61,7 +61,8 @@ static int add_xattrs(struct digesting *d, int fd)
 		ssize_t size;
 
 		for (const char *at = names; at < names + n; at += strlen(at) + 1)
-			if (counts(at) && strcmp(at, last) > 0 && (!next || strcmp(at, next) < 0))
+			if (counts(at) && strcmp(at, last) > 0 &&
+			    (!next || strcmp(at, next) < 0))
 				next = at;
 		if (!next)
 			return 0;

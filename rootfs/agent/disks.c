@@ -62,7 +62,8 @@ int disks_get(uint32_t i, int *ret_fd, struct fail *f)
 
 	if (i == PROTO_NO_DISK) {
 		if (own_root < 0)
-			own_root = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+			own_root =
+				open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		*ret_fd = own_root;
 		return own_root < 0 ? fail_sys(f, "opening the root directory") : 0;
 	}

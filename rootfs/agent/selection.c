@@ -85,8 +85,8 @@ static size_t last_part(const char *path)
 
 static int found(struct matching *m, struct fail *f)
 {
-	struct selection_item it = { m->path, m->s->has_parents ? m->kept_from
-								: last_part(m->path) };
+	struct selection_item it = { m->path,
+				     m->s->has_parents ? m->kept_from : last_part(m->path) };
 
 	return m->fn(m->arg, &it, f);
 }
@@ -123,8 +123,8 @@ static int match_name(struct matching *m, const char *name, const char *pattern,
 		return 0;
 	if (snprintf(m->path + len, sizeof(m->path) - len, "%s%s", len ? "/" : "", name) >=
 	    (int)(sizeof(m->path) - len))
-		return fail_set(f, PROTO_FAIL_LIMIT, "a path that matches \"%.256s\" is too long",
-				pattern);
+		return fail_set(f, PROTO_FAIL_LIMIT,
+				"a path that matches \"%.256s\" is too long", pattern);
 	if (is_any)
 		done = match_below(m, pattern, f); /* any number of directories */
 	else
@@ -287,7 +287,9 @@ static int keeps_below(const struct selection *s, int dir, const char *path, uns
 			kept = -1;
 		if (!kept && !excluded)
 			kept = 1;
-		fd = kept ? -1 : openat(dir, names[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = kept ? -1
+			  : openat(dir, names[i],
+				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) {
 			kept = keeps_below(s, fd, child, depth + 1, f);
 			close(fd);

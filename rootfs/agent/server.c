@@ -225,8 +225,7 @@ static int work_probe(const uint8_t *at, size_t n, struct proto_out *ret, struct
 	return 0;
 }
 
-static int work_listening(const uint8_t *at, size_t n, struct proto_out *ret,
-			  struct fail *f)
+static int work_listening(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
 	static char seen[PROTO_SEEN_MAX];
 
