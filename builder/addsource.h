@@ -7,14 +7,15 @@
  * only copies. Nothing of an archive is ever created on the host under its own name, so it has
  * nowhere to escape to.
  *
- *   URL       GET; a file of mode 0600, owner 0:0, mtime of Last-Modified (else the epoch),
- * named after the URL's last part (else "__unnamed__"). An unchanged one is revalidated by ETag
- * and not fetched again. Unpacked if asked. git       the tree at the commit, without .git
- * unless it is kept; submodules too. archive   tar, plain or gzip, bzip2, xz, zstd; owners,
- * modes, times, links and attributes as in the archive. Entries that lead outside are refused.
+ *   URL       GET; a file of mode 0600, owner 0:0, mtime of Last-Modified (else the epoch), named
+ *             after the URL's last part (else "__unnamed__"). An unchanged one is revalidated by
+ *             ETag and not fetched again. Unpacked if asked.
+ *   git       the tree at the commit, without .git unless it is kept; submodules too.
+ *   archive   tar, plain or gzip, bzip2, xz, zstd; owners, modes, times, links and attributes as in
+ *             the archive. Entries that lead outside are refused.
  *
- * Errors: ERR_USAGE (checksum of what has none, a wrong one), ERR_NOTFOUND, ERR_NET,
- * ERR_CORRUPT, ERR_LIMIT past the ADDSOURCE_MAX_ bounds.
+ * Errors: ERR_USAGE (checksum of what has none, a wrong one), ERR_NOTFOUND, ERR_NET, ERR_CORRUPT,
+ * ERR_LIMIT past the ADDSOURCE_MAX_ bounds.
  *
  * Spec: Dockerfile reference, "ADD"; BuildKit where it differs.
  */
@@ -29,8 +30,8 @@
 #include "base/str.h"
 #include "snapshot/store.h"
 
-#define ADDSOURCE_DIR ".kiln-add"             /* in the root of the packed image */
-#define ADDSOURCE_MAX_BYTES (64ULL << 30)     /* of one source, unpacked */
+#define ADDSOURCE_DIR ".kiln-add" /* in the root of the packed image */
+#define ADDSOURCE_MAX_BYTES (64ULL << 30)    /* of one source, unpacked */
 #define ADDSOURCE_MAX_URL_BYTES (16ULL << 30) /* of one download */
 enum { ADDSOURCE_MAX_ENTRIES = 4000000 };
 
@@ -50,8 +51,7 @@ DEFINE_AUTO(addsources)
 struct add_tree {
 	char *path; /* in the packed image: a directory whose content is copied, or one file */
 	bool is_unpacked; /* the destination is a directory whatever it looks like */
-	char digest[SHA256_HEX +
-		    1]; /* of names, types, modes, owners and bytes; a URL's time too */
+	char digest[SHA256_HEX + 1]; /* of names, types, modes, owners and bytes; a URL's time too */
 };
 void add_tree_release(struct add_tree *t);
 

@@ -192,7 +192,7 @@ static struct base *base_of(const struct build *b)
 
 static int open_graph(struct build *b, struct err **e)
 {
-	struct tree_context main_context = { xstrdup(""), take(b->context) };
+	struct tree_context main_context = { .name = xstrdup("") };
 
 	b->graph.store = b->store;
 	b->graph.progress = b->progress;
@@ -200,6 +200,7 @@ static int open_graph(struct build *b, struct err **e)
 	b->graph.has_no_cache = b->o->has_no_cache;
 	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 	b->graph.where = &b->where;
+	main_context.context = take(b->context);
 	vec_push(&b->graph.contexts, main_context);
 	return graph_open(&b->graph, b->bases, e);
 }

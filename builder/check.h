@@ -1,6 +1,6 @@
 /*
- * check.h - build checks from the command line: `kiln dockerfile check`, `kiln build --check`,
- * and the warnings of an ordinary build. dockerfile/lint.h has the rules.
+ * check.h - build checks from the command line: `kiln dockerfile check`, `kiln build --check`, and
+ * the warnings of an ordinary build. dockerfile/lint.h has the rules.
  */
 #ifndef BUILDER_CHECK_H
 #define BUILDER_CHECK_H

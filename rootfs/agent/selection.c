@@ -32,6 +32,8 @@ int selection_open_path(const struct selection *s, const char *path, int flags)
 	return (int)syscall(SYS_openat2, s->root, *path ? path : ".", &how, sizeof(how));
 }
 
+enum { NAMES_STEP = 256 };
+
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -49,10 +51,14 @@ char **selection_names(int fd, size_t *ret_n)
 		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
 			continue;
 		if (n == cap) {
-			cap = cap ? cap * 2 : 32;
-			names = reallocarray(names, cap, sizeof(*names));
+			char **more = reallocarray(names, cap + NAMES_STEP, sizeof(*names));
+
+			if (!more)
+				break;
+			names = more;
+			cap += NAMES_STEP;
 		}
-		if (!names || !(names[n++] = strdup(d->d_name)))
+		if (!(names[n++] = strdup(d->d_name)))
 			break;
 	}
 	if (dir)
