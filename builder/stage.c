@@ -17,6 +17,20 @@ struct tree_image *tree_image(struct graph *g, const char *name)
 	return NULL;
 }
 
+/* The name of a stage, misspelt, is taken for an image. */
+static int suggest_stage(const struct graph *g, const char *name, struct err **e)
+{
+	autofree const char **names = xcalloc(g->plan->n_stages, sizeof(*names));
+	const char *near;
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->plan->n_stages; i++)
+		if (*g->plan->stages[i].name)
+			names[n++] = g->plan->stages[i].name;
+	near = str_nearest(name, names, n);
+	return near ? err_wrap(e, "no stage is called %s (did you mean %s?)", name, near) : -1;
+}
+
 static int open_image(struct graph *g, const char *name, struct err **e)
 {
 	struct tree_image image = { 0 };
@@ -24,7 +38,7 @@ static int open_image(struct graph *g, const char *name, struct err **e)
 	if (tree_image(g, name))
 		return 0;
 	if (base_resolve(g->store, name, &g->images_from, g->progress, &image.base, e))
-		return -1;
+		return suggest_stage(g, name, e);
 	image.name = xstrdup(name);
 	vec_push(&g->images, image);
 	return 0;

@@ -39,6 +39,14 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+enum { LOST_FOUND_INODE = 11 }; /* the first one that mke2fs(8) gives away */
+
+bool selection_is_none(const struct dirent *d)
+{
+	return !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
+	       (d->d_ino == LOST_FOUND_INODE && !strcmp(d->d_name, "lost+found"));
+}
+
 char **selection_names(int fd, size_t *ret_n)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -48,7 +56,7 @@ char **selection_names(int fd, size_t *ret_n)
 	struct dirent *d;
 
 	while (dir && (errno = 0, d = readdir(dir))) {
-		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
+		if (selection_is_none(d))
 			continue;
 		if (n == cap) {
 			char **more = reallocarray(names, cap + NAMES_STEP, sizeof(*names));

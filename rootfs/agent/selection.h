@@ -45,7 +45,11 @@ int selection_excludes(const struct selection *s, const char *path, struct fail 
  * the directory. */
 int selection_excludes_all(const struct selection *s, int fd, const char *path, struct fail *f);
 
-/* The names in a directory, sorted, without "." and ".."; malloc'ed as a whole. NULL with
+/* "." and "..", and the directory that every ext4 file system has for e2fsck(8): nobody has put it
+ * into an image. */
+struct dirent;
+bool selection_is_none(const struct dirent *d);
+/* The other names in a directory, sorted; malloc'ed as a whole. NULL with
  * errno.
  */
 char **selection_names(int fd, size_t *ret_n);
