@@ -10,6 +10,7 @@
  *   disks/<id>.qcow2       block layers, read-only
  *   templates/<id>/        template.json, disk.qcow2, ram, state, build.log, start.log
  *   builds/<id>/build.log  of builds, failed ones too (the newest STORE_MAX_BUILDS are kept)
+ *   locks/<key>            a result that somebody is making (store_lock.h)
  *   cache/                 accelerator answer, initramfs: may be deleted at any time
  *   tmp/<id>/              work directories, each locked (flock) while its owner lives
  *
