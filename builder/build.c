@@ -17,6 +17,7 @@
 #include "builder/progress.h"
 #include "builder/secret_check.h"
 #include "builder/steps.h"
+#include "builder/turn.h"
 #include "dockerfile/dockerfile.h"
 #include "snapshot/store.h"
 
@@ -39,7 +40,9 @@ struct build {
 	struct context *context;
 	struct context_selection *selections; /* one per step */
 	struct chain chain;
-	size_t n_cached; /* steps whose result is in chain */
+	size_t n_done;   /* steps whose result is in chain */
+	size_t n_cached; /* of those, by us or others made before */
+	char *who;       /* how other builds call this one while they wait for it */
 	uint64_t disk_bytes;
 	struct host *host;
 	struct strv start;
@@ -64,6 +67,7 @@ static void build_release(struct build *b)
 	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
+	free(b->who);
 	store_free(b->store);
 }
 
@@ -187,13 +191,15 @@ static int compute_keys(struct build *b, struct err **e)
 	return 0;
 }
 
-/* The deepest step whose result is stored, and fits the disk that was asked for. */
+/* The deepest step beyond those done whose result is stored, and fits the disk that was asked
+ * for. */
 static int find_cached(struct build *b, struct err **e)
 {
 	uint64_t limit = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 
-	for (size_t i = b->o->has_no_cache ? 0 : b->plan->steps.n; i > 0; i--) {
+	for (size_t i = b->o->has_no_cache ? 0 : b->plan->steps.n; i > b->n_done; i--) {
 		AUTO(store_disk) disk = NULL;
+		struct chain chain = { 0 };
 		int found = store_disk_find(b->store, b->plan->steps.at[i - 1].key, NULL, limit,
 					    &disk, e);
 
@@ -201,13 +207,16 @@ static int find_cached(struct build *b, struct err **e)
 			return -1;
 		if (!found)
 			continue;
-		if (chain_open(b->store, disk->id, &b->chain, e) == 0) {
-			b->n_cached = i;
+		if (chain_open(b->store, disk->id, &chain, e) == 0) {
+			chain_release(&b->chain);
+			b->chain = chain;
+			b->n_cached += i - b->n_done;
+			b->n_done = i;
 			return 0;
 		}
 		/* A disk below it has gone: what is left of the cache may still do. */
 		err_drop(e);
-		chain_release(&b->chain);
+		chain_release(&chain);
 	}
 	return 0;
 }
@@ -217,11 +226,11 @@ static size_t shown_from(const struct build *b)
 	return !b->base->image && !b->base->tmpl ? 0 : 1; /* scratch is no step */
 }
 
-static void show_cached(struct build *b)
+static void show_cached(struct build *b, size_t first)
 {
 	size_t total = shown_from(b) + b->plan->steps.n;
 
-	for (size_t i = 0; i < b->n_cached; i++) {
+	for (size_t i = first; i < b->n_done; i++) {
 		progress_begin(b->progress, "[%zu/%zu] %s", shown_from(b) + i + 1, total,
 			       b->plan->steps.at[i].text);
 		progress_cached(b->progress);
@@ -231,9 +240,9 @@ static void show_cached(struct build *b)
 static int ensure_base(struct build *b, struct err **e)
 {
 	b->where = b->plan->from.where;
-	if (!b->n_cached && base_disk(b->store, b->base, b->progress, &b->chain, e))
+	if (!b->n_done && base_disk(b->store, b->base, b->who, b->progress, &b->chain, e))
 		return -1;
-	if (b->n_cached) {
+	if (b->n_done) {
 		progress_begin(b->progress, "FROM %s%s%s", b->base->name,
 			       *b->base->digest ? "@" : "", b->base->digest);
 		progress_cached(b->progress);
@@ -449,16 +458,17 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 
 /* ---- the road ---- */
 
-static int run_steps(struct build *b, struct err **e)
+/* Runs what is to be run, as far as it is our turn. */
+static int run_some(struct build *b, struct store_key *take_turn, struct err **e)
 {
-	struct steps_opts so = {
+	const struct steps_opts so = {
 		.store = b->store,
 		.host = b->host,
 		.progress = b->progress,
 		.plan = b->plan,
 		.selections = b->selections,
 		.context = b->context,
-		.first = b->n_cached,
+		.who = b->who,
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->disk_bytes,
@@ -467,14 +477,31 @@ static int run_steps(struct build *b, struct err **e)
 		.n_shown = shown_from(b) + b->plan->steps.n,
 	};
 
-	show_cached(b);
-	if (b->n_cached == b->plan->steps.n)
-		return 0;
-	return steps_run(&so, &b->chain, &b->where, e);
+	return steps_run(&so, take_turn, &b->chain, &b->n_done, &b->where, e);
+}
+
+/* --no-cache neither takes what others make, nor has them wait. */
+static int run_steps(struct build *b, struct err **e)
+{
+	show_cached(b, 0);
+	while (b->n_done < b->plan->steps.n) {
+		AUTO(store_key) turn = NULL;
+		size_t n_before = b->n_done;
+
+		if (!b->o->has_no_cache && (turn_take(b->store, b->plan->steps.at[n_before].key,
+						      b->who, b->progress, &turn, e) ||
+					    find_cached(b, e) || choose_disk(b, e)))
+			return -1;
+		show_cached(b, n_before);
+		if (b->n_done == n_before && run_some(b, take(turn), e))
+			return -1;
+	}
+	return 0;
 }
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
 {
+	AUTO(store_key) turn = NULL;
 	AUTO(tmpl) t = NULL;
 	cachekey key;
 	int found = 0;
@@ -482,6 +509,10 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	template_key(b, key);
 	if (!b->o->has_no_cache)
 		found = store_template_find_key(b->store, key, &t, e);
+	if (!found && !b->o->has_no_cache)
+		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
+				? -1
+				: store_template_find_key(b->store, key, &t, e);
 	if (found < 0)
 		return -1;
 	ret->is_cached = found;
@@ -562,6 +593,7 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 		return -1;
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
 		return -1;
+	b->who = name ? xasprintf("the build of %s", name) : xstrdup("another build");
 	b->scan = secret_scan_new(&b->o->secrets, b->progress);
 	return 0;
 }

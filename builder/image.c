@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "builder/turn.h"
 #include "rootfs/rootfs.h"
 
 /* ---- names ---- */
@@ -265,13 +266,16 @@ static int make_disk(struct store *s, struct base *b, struct progress *p, struct
 	return 0;
 }
 
-int base_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
-	      struct err **e)
+int base_disk(struct store *s, struct base *b, const char *who, struct progress *p,
+	      struct chain *ret, struct err **e)
 {
-	int found;
+	AUTO(store_key) turn = NULL;
+	int found = base_disk_find(s, b, ret, e);
 
+	if (!found)
+		found = turn_take(s, b->key, who, p, &turn, e) ? -1
+							       : base_disk_find(s, b, ret, e);
 	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
-	found = base_disk_find(s, b, ret, e);
 	if (found < 0)
 		return -1;
 	if (found) {
