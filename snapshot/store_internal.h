@@ -16,7 +16,7 @@ enum store_folder { STORE_DISKS, STORE_TEMPLATES, STORE_BUILDS, STORE_FOLDERS };
 
 struct store {
 	char *home;
-	char *blob_dir, *cache_dir, *tmp_dir, *lock_dir;
+	char *blob_dir, *cache_dir, *tmp_dir, *lock_dir, *mount_dir;
 	char *folder[STORE_FOLDERS];
 	struct db *db;
 	int build_fd; /* lock on builds/<id> between store_build_begin and store_build_end */
