@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/cache_limit.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
 #include "builder/context.h"
@@ -19,7 +20,7 @@
 #include "builder/steps.h"
 #include "builder/turn.h"
 #include "dockerfile/dockerfile.h"
-#include "snapshot/store.h"
+#include "snapshot/store_prune.h"
 
 static const uint64_t gib = 1ULL << 30;
 static const uint64_t default_free_bytes = 2ULL << 30;
@@ -30,7 +31,8 @@ struct build {
 	const struct build_opts *o;
 	struct store *store;
 	struct progress *progress;
-	struct secret_scan *scan; /* NULL: no secrets */
+	struct secret_scan *scan;      /* NULL: no secrets */
+	char leaky_disk[STORE_ID_MAX]; /* a cached layer that holds a secret; "": none */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
 	char *file_name; /* how messages call the Dockerfile */
@@ -447,7 +449,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, &b->chain, n_base_disks(b), e))
+	if (secret_check_template(b->scan, t, dir, &b->chain, n_base_disks(b), b->leaky_disk,
+				  e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -518,7 +521,8 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, &b->chain, n_base_disks(b), e))
+		if (secret_check_template(b->scan, t, t->dir, &b->chain, n_base_disks(b),
+					  b->leaky_disk, e))
 			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
@@ -618,6 +622,30 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		err_drop(&ignored);
 }
 
+static int trim_cache(struct build *b, bool is_unchanged, struct err **e)
+{
+	struct store_prune_opts leaky = { .disk = b->leaky_disk };
+
+	if (*b->leaky_disk && store_prune(b->store, &leaky, NULL, e))
+		return -1;
+	return is_unchanged ? 0
+			    : cache_limit_apply(b->store, b->o->cache_bytes, b->progress, e);
+}
+
+/* What this build had in its hands is let go first. Not doing it is no failure of the build. */
+static void end_cache(struct build *b, bool is_unchanged)
+{
+	AUTO(err) why = NULL;
+
+	chain_release(&b->chain);
+	base_free(take(b->base));
+	if (b->progress && trim_cache(b, is_unchanged, &why)) {
+		autofree char *text = err_text(why);
+
+		progress_warn(b->progress, "%s", text);
+	}
+}
+
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e)
 {
 	struct build b = { .o = o };
@@ -629,6 +657,7 @@ int build_template(const struct build_opts *o, struct build_result *ret, struct 
 	failed = image_check_contexts(&o->contexts, e) || normalise_names(o, ret, e) ||
 		 begin(&b, ret, e) || build(&b, ret, e);
 	end(&b, failed, ret, e);
+	end_cache(&b, ret->is_cached);
 	build_release(&b);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	ret->seconds =

@@ -30,6 +30,7 @@ struct build_opts {
 	const char *target;
 	bool has_no_cache;    /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;       /* --pull */
+	uint64_t cache_bytes; /* as cache_limit_parse() gives it */
 	const char *progress; /* "auto", "tty", "plain", "json", "quiet" */
 	const char *kernel;   /* --kernel; NULL: the one kiln has */
 };

@@ -6,6 +6,7 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "builder/build.h"
+#include "builder/cache_limit.h"
 #include "builder/commands.h"
 #include "snapshot/vm.h"
 
@@ -16,7 +17,7 @@ struct raw {
 	const char *memory;
 	unsigned long long disk;
 	unsigned cpus, port, timeout_ms, ready_timeout;
-	const char *ready_command, *url, *file, *process, *platform, *progress;
+	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets;
 	bool is_json, is_quiet;
 };
@@ -115,7 +116,9 @@ static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 	o->disk_bytes = raw->disk;
 	o->ready_timeout_sec = raw->ready_timeout;
 	o->progress = raw->progress ? raw->progress : raw->is_quiet ? "quiet" : "auto";
-	return take_probes(raw, &o->ready, e) || secrets_load(&raw->secrets, &o->secrets, e)
+	return take_probes(raw, &o->ready, e) ||
+			       cache_limit_parse(raw->cache_limit, &o->cache_bytes, e) ||
+			       secrets_load(&raw->secrets, &o->secrets, e)
 		       ? -1
 		       : 0;
 }
@@ -213,6 +216,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "no-cache", OPTION_BOOL, &o.has_no_cache, NULL, "run every step again" },
 		{ 0, "pull", OPTION_BOOL, &o.is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
+		{ 0, "cache-limit", OPTION_STR, &raw.cache_limit, "SIZE",
+		  "size of the build cache after this build, or none (default 20g)" },
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",

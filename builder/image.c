@@ -4,6 +4,7 @@
 
 #include "builder/turn.h"
 #include "rootfs/rootfs.h"
+#include "snapshot/store_prune.h"
 
 /* ---- names ---- */
 
@@ -118,6 +119,8 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 		found = store_ref_get(s, name, &digest, e);
 	if (found < 0)
 		return -1;
+	if (store_blobs_pin(s, &b->blobs_fd, e))
+		return -1;
 	if (found)
 		pinned = xasprintf("%s@%s", ref, digest);
 	if (oci_resolve(found ? pinned : ref, &oci, &b->image, e))
@@ -139,6 +142,7 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 
 	if (stand_in(name, o->contexts, &ref, e))
 		return -1;
+	b->blobs_fd = -1;
 	b->name = xstrdup(name);
 	progress_begin(p, "[internal] load metadata for %s", name);
 	if (streq(ref, "scratch")) {
@@ -164,6 +168,8 @@ void base_free(struct base *b)
 {
 	if (!b)
 		return;
+	if (b->blobs_fd >= 0)
+		close(b->blobs_fd);
 	free(b->name);
 	free(b->digest);
 	oci_config_release(&b->config);
@@ -278,14 +284,15 @@ int base_disk(struct store *s, struct base *b, const char *who, struct progress 
 	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
 	if (found < 0)
 		return -1;
-	if (found) {
-		progress_cached(p);
-		return 0;
-	}
-	if (make_disk(s, b, p, ret, e)) {
+	if (!found && make_disk(s, b, p, ret, e)) {
 		progress_failed(p);
 		return -1;
 	}
-	progress_done(p);
+	if (b->blobs_fd >= 0)
+		close(take_fd(b->blobs_fd));
+	if (found)
+		progress_cached(p);
+	else
+		progress_done(p);
 	return 0;
 }

@@ -153,6 +153,18 @@ static int move_all_away(struct store *s, const struct store_usage *u,
 	return 0;
 }
 
+/* Keeps all but the disk and what lies on it, which comes after it in the list. */
+static void keep_others(struct store_usage *u, const char *disk)
+{
+	for (size_t i = 0; i < u->items.n; i++) {
+		struct store_item *item = &u->items.at[i];
+
+		if (!str_starts(item->file, disk) &&
+		    (item->below < 0 || u->items.at[item->below].kept))
+			usage_keep(item, "it isn't asked for");
+	}
+}
+
 static int prune(struct store *s, const struct store_prune_opts *o, struct store_usage *u,
 		 struct err **e)
 {
@@ -162,6 +174,8 @@ static int prune(struct store *s, const struct store_prune_opts *o, struct store
 	if (workdir_new(s, &trash, e) || store_lock(s, LOCK_EX, &lock, e) ||
 	    usage_collect(s, o->kinds ? o->kinds : STORE_CACHE, u, e))
 		return -1;
+	if (o->disk)
+		keep_others(u, o->disk);
 	choose(u, o->keep_bytes);
 	if (o->is_dry_run || !u->items.n)
 		return 0;

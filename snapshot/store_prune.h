@@ -51,6 +51,7 @@ struct store_usage {
 struct store_prune_opts {
 	unsigned kinds;      /* set of 1 << enum store_kind; 0: STORE_CACHE */
 	uint64_t keep_bytes; /* so much of what isn't needed may stay */
+	const char *disk;    /* only the disk of this id, and what lies on it; NULL: any */
 	bool is_dry_run;     /* only says what would go */
 };
 

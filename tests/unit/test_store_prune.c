@@ -205,6 +205,22 @@ static void test_keep_storage(void **state)
 	store_usage_release(&u);
 }
 
+static void test_one_disk(void **state)
+{
+	struct fixture *f = *state;
+	char a[STORE_ID_MAX] = "", b[STORE_ID_MAX] = "", id[STORE_ID_MAX];
+	autofree char *base = loose_disk(f->s, KEY, a, 1), *other = loose_disk(f->s, KEY, b, 1),
+		      *layer = loose_disk(f->s, KEY, a, 1), *above = NULL;
+	struct store_usage u;
+
+	strcpy(id, a);
+	above = loose_disk(f->s, KEY, a, 1);
+	run(f->s, (struct store_prune_opts){ .disk = id }, &u);
+	assert_true(item_of(&u, layer)->is_gone && item_of(&u, above)->is_gone);
+	assert_false(item_of(&u, base)->is_gone || item_of(&u, other)->is_gone);
+	store_usage_release(&u);
+}
+
 static void put_blob(struct fixture *f, char digit, const char *text)
 {
 	char name[65] = "";
@@ -372,6 +388,7 @@ int main(void)
 		with_store(test_who_needs_what),
 		with_store(test_removed_template_in_use),
 		with_store(test_keep_storage),
+		with_store(test_one_disk),
 		with_store(test_blobs),
 		with_store(test_mounts_and_builds),
 		with_store(test_beside_builds),
