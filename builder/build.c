@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/cache_filter.h"
 #include "builder/cache_limit.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
@@ -42,9 +43,10 @@ struct build {
 	struct context *context;
 	struct context_selection *selections; /* one per step */
 	struct chain chain;
-	size_t n_done;   /* steps whose result is in chain */
-	size_t n_cached; /* of those, by us or others made before */
-	char *who;       /* how other builds call this one while they wait for it */
+	bool is_uncached; /* no result of others is taken, and ours is not waited for */
+	size_t n_done;    /* steps whose result is in chain */
+	size_t n_cached;  /* of those, by us or others made before */
+	char *who;        /* how other builds call this one while they wait for it */
 	uint64_t disk_bytes;
 	struct host *host;
 	struct strv start;
@@ -164,6 +166,10 @@ static int make_plan(struct build *b, struct err **e)
 		return -1;
 	if (secret_check_plan(b->scan, b->plan, &b->where, e))
 		return -1;
+	b->is_uncached = b->o->has_no_cache ||
+			 cache_filter_has(&b->o->no_cache_filter, b->plan->from.stage, 0);
+	if (b->o->no_cache_filter.n && !b->is_uncached)
+		progress_warn(b->progress, "--no-cache-filter names no stage that is built");
 	for (size_t i = 0; i < b->plan->unused_args.n; i++)
 		progress_warn(b->progress,
 			      "--build-arg %s was given, but no ARG of the Dockerfile takes it",
@@ -199,7 +205,7 @@ static int find_cached(struct build *b, struct err **e)
 {
 	uint64_t limit = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 
-	for (size_t i = b->o->has_no_cache ? 0 : b->plan->steps.n; i > b->n_done; i--) {
+	for (size_t i = b->is_uncached ? 0 : b->plan->steps.n; i > b->n_done; i--) {
 		AUTO(store_disk) disk = NULL;
 		struct chain chain = { 0 };
 		int found = store_disk_find(b->store, b->plan->steps.at[i - 1].key, NULL, limit,
@@ -483,7 +489,7 @@ static int run_some(struct build *b, struct store_key *take_turn, struct err **e
 	return steps_run(&so, take_turn, &b->chain, &b->n_done, &b->where, e);
 }
 
-/* --no-cache neither takes what others make, nor has them wait. */
+/* A build without cache neither takes what others make, nor has them wait. */
 static int run_steps(struct build *b, struct err **e)
 {
 	show_cached(b, 0);
@@ -491,9 +497,9 @@ static int run_steps(struct build *b, struct err **e)
 		AUTO(store_key) turn = NULL;
 		size_t n_before = b->n_done;
 
-		if (!b->o->has_no_cache && (turn_take(b->store, b->plan->steps.at[n_before].key,
-						      b->who, b->progress, &turn, e) ||
-					    find_cached(b, e) || choose_disk(b, e)))
+		if (!b->is_uncached && (turn_take(b->store, b->plan->steps.at[n_before].key,
+						  b->who, b->progress, &turn, e) ||
+					find_cached(b, e) || choose_disk(b, e)))
 			return -1;
 		show_cached(b, n_before);
 		if (b->n_done == n_before && run_some(b, take(turn), e))
@@ -510,9 +516,9 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	int found = 0;
 
 	template_key(b, key);
-	if (!b->o->has_no_cache)
+	if (!b->is_uncached)
 		found = store_template_find_key(b->store, key, &t, e);
-	if (!found && !b->o->has_no_cache)
+	if (!found && !b->is_uncached)
 		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
 				? -1
 				: store_template_find_key(b->store, key, &t, e);

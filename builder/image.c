@@ -103,10 +103,25 @@ static int resolve_template(struct store *s, const char *name, struct base *b, s
 	return 0;
 }
 
+/* Keeps what the name means now; a name that meant something else until --pull asked is said.
+ */
+static int remember(struct store *s, const char *name, const struct base *b, struct progress *p,
+		    struct err **e)
+{
+	autofree char *before = NULL;
+	int found = store_ref_get(s, name, &before, e);
+
+	if (found < 0)
+		return -1;
+	if (found && !streq(before, b->image->digest))
+		progress_note(p, "%s moved: %s → %s", b->name, before, b->image->digest);
+	return store_ref_put(s, name, b->image->digest, e);
+}
+
 /* Local layouts are asked each time; a registry's name keeps the meaning it had, unless --pull.
  */
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
-			 struct base *b, struct err **e)
+			 struct base *b, struct progress *p, struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
 	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
@@ -125,7 +140,7 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 		pinned = xasprintf("%s@%s", ref, digest);
 	if (oci_resolve(found ? pinned : ref, &oci, &b->image, e))
 		return -1;
-	if (is_remembered && !found && store_ref_put(s, name, b->image->digest, e))
+	if (is_remembered && !found && remember(s, name, b, p, e))
 		return -1;
 	oci_config_copy(&b->config, &b->image->config);
 	b->digest = xstrdup(b->image->digest);
@@ -155,7 +170,7 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 	} else if (str_starts(ref, "template:")) {
 		failed = resolve_template(s, ref + strlen("template:"), b, e);
 	} else {
-		failed = resolve_image(s, ref, o, b, e);
+		failed = resolve_image(s, ref, o, b, p, e);
 	}
 	if (failed)
 		return -1;
