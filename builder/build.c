@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/cache_filter.h"
+#include "builder/cache_limit.h"
 #include "builder/context.h"
 #include "builder/graph.h"
 #include "builder/image.h"
@@ -15,8 +17,9 @@
 #include "builder/plan.h"
 #include "builder/progress.h"
 #include "builder/secret_check.h"
+#include "builder/turn.h"
 #include "dockerfile/dockerfile.h"
-#include "snapshot/store.h"
+#include "snapshot/store_prune.h"
 
 enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
 
@@ -25,7 +28,9 @@ struct build {
 	const struct build_opts *o;
 	struct store *store;
 	struct progress *progress;
-	struct secret_scan *scan; /* NULL: no secrets */
+	struct secret_scan *scan;      /* NULL: no secrets */
+	char leaky_disk[STORE_ID_MAX]; /* a cached layer that holds a secret; "": none */
+	char *who; /* how other builds call this one while they wait for it */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
 	char *file_name; /* how messages call the Dockerfile */
@@ -58,6 +63,7 @@ static void build_release(struct build *b)
 	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
+	free(b->who);
 	store_free(b->store);
 }
 
@@ -156,6 +162,15 @@ static size_t count_from(const struct dockerfile *df)
 	return n;
 }
 
+static bool filters_any(const struct build *b)
+{
+	for (size_t i = 0; i < b->plan->n_stages; i++)
+		if (b->plan->stages[i].is_needed &&
+		    cache_filter_has(&b->o->no_cache_filter, b->plan->stages[i].name, i))
+			return true;
+	return false;
+}
+
 static int make_plan(struct build *b, struct err **e)
 {
 	struct plan_opts po = { .build_args = &b->o->build_args,
@@ -172,6 +187,8 @@ static int make_plan(struct build *b, struct err **e)
 		return -1;
 	if (secret_check_plan(b->scan, b->plan, &b->where, e))
 		return -1;
+	if (b->o->no_cache_filter.n && !filters_any(b))
+		progress_warn(b->progress, "--no-cache-filter names no stage that is built");
 	for (size_t i = 0; i < b->plan->unused_args.n; i++)
 		progress_warn(b->progress,
 			      "--build-arg %s was given, but no ARG of the Dockerfile takes it",
@@ -198,6 +215,8 @@ static int open_graph(struct build *b, struct err **e)
 	b->graph.progress = b->progress;
 	b->graph.plan = b->plan;
 	b->graph.has_no_cache = b->o->has_no_cache;
+	b->graph.no_cache_filter = &b->o->no_cache_filter;
+	b->graph.who = b->who;
 	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 	b->graph.where = &b->where;
 	main_context.context = take(b->context);
@@ -381,7 +400,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b), e))
+	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b),
+					  b->leaky_disk, e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -412,19 +432,26 @@ static int run_steps(struct build *b, struct err **e)
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
 {
+	bool is_uncached = b->graph.stages[b->plan->target].is_uncached;
+	AUTO(store_key) turn = NULL;
 	AUTO(tmpl) t = NULL;
 	cachekey key;
 	int found = 0;
 
 	template_key(b, key);
-	if (!b->o->has_no_cache)
+	if (!is_uncached)
 		found = store_template_find_key(b->store, key, &t, e);
+	if (!found && !is_uncached)
+		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
+				? -1
+				: store_template_find_key(b->store, key, &t, e);
 	if (found < 0)
 		return -1;
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, chain_of(b), n_base_disks(b), e))
+		if (secret_check_template(b->scan, t, t->dir, chain_of(b), n_base_disks(b),
+					  b->leaky_disk, e))
 			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
@@ -492,6 +519,7 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 		return -1;
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
 		return -1;
+	b->who = name ? xasprintf("the build of %s", name) : xstrdup("another build");
 	b->scan = secret_scan_new(&b->o->secrets, b->progress);
 	return 0;
 }
@@ -516,6 +544,30 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		err_drop(&ignored);
 }
 
+static int trim_cache(struct build *b, bool is_unchanged, struct err **e)
+{
+	struct store_prune_opts leaky = { .disk = b->leaky_disk };
+
+	if (*b->leaky_disk && store_prune(b->store, &leaky, NULL, e))
+		return -1;
+	return is_unchanged ? 0
+			    : cache_limit_apply(b->store, b->o->cache_bytes, b->progress, e);
+}
+
+/* What this build had in its hands is let go first. Not doing it is no failure of the build. */
+static void end_cache(struct build *b, bool is_unchanged)
+{
+	AUTO(err) why = NULL;
+
+	graph_release(&b->graph);
+	b->graph = (struct graph){ 0 };
+	if (b->progress && trim_cache(b, is_unchanged, &why)) {
+		autofree char *text = err_text(why);
+
+		progress_warn(b->progress, "%s", text);
+	}
+}
+
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e)
 {
 	struct build b = { .o = o };
@@ -527,6 +579,7 @@ int build_template(const struct build_opts *o, struct build_result *ret, struct 
 	failed = image_check_contexts(&o->contexts, e) || normalise_names(o, ret, e) ||
 		 begin(&b, ret, e) || build(&b, ret, e);
 	end(&b, failed, ret, e);
+	end_cache(&b, ret->is_cached);
 	build_release(&b);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	ret->seconds =

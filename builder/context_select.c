@@ -181,6 +181,14 @@ static int check_archive(struct selecting *s, const char *path, const char *sour
 	return refuse_archive(s->c, path, source, e);
 }
 
+static bool is_directory(struct context *c, const char *path)
+{
+	struct stat st;
+
+	return fstatat(c->root_fd, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
 static int walk_found(struct selecting *s, const struct found *at, const char *real,
 		      struct err **e)
 {
@@ -191,7 +199,8 @@ static int walk_found(struct selecting *s, const struct found *at, const char *r
 			  .kept = at->kept };
 	bool is_kept = false;
 
-	sha256_add_field(s->h, "source");
+	/* Of a directory the content is copied: one that holds a file isn't the file. */
+	sha256_add_field(s->h, is_directory(s->c, real) ? "directory" : "file");
 	/* Through a link the kept part is where the link leads; what counts is the content. */
 	if (!streq(real, at->path))
 		w.kept = w.source_length;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "builder/cache_filter.h"
 #include "builder/sources.h"
 
 enum { IGNORE_MAX_BYTES = 16 << 20 };
@@ -187,6 +188,10 @@ int graph_open(struct graph *g, struct base **take_bases, struct err **e)
 		g->stages[i].plan = &g->plan->stages[i];
 		g->stages[i].number = i;
 		g->stages[i].base = take(take_bases[i]);
+		g->stages[i].is_uncached =
+			g->has_no_cache ||
+			(g->no_cache_filter &&
+			 cache_filter_has(g->no_cache_filter, g->plan->stages[i].name, i));
 	}
 	for (size_t i = 0; i < g->plan->n_stages; i++)
 		if (g->plan->stages[i].is_needed && open_stage(g, i, e))
@@ -344,7 +349,7 @@ int stage_settle(struct graph *g, struct stage *s, struct err **e)
 
 int stage_find_cached(struct graph *g, struct stage *s, struct err **e)
 {
-	for (size_t i = g->has_no_cache ? 0 : s->n_keyed; i > s->n_done; i--) {
+	for (size_t i = s->is_uncached ? 0 : s->n_keyed; i > s->n_done; i--) {
 		AUTO(store_disk) disk = NULL;
 		struct chain chain = { 0 };
 		int found = store_disk_find(g->store, s->steps[i - 1].key, NULL,

@@ -49,6 +49,7 @@ struct stage {
 	size_t n_run;  /* steps that this build has run */
 	bool is_shown; /* its base and what was cached of it are on the display */
 	bool is_complete;
+	bool is_uncached; /* no result of others is taken, and ours is not waited for */
 };
 
 /* A tree that is no stage: an image, by its reference. */
@@ -69,6 +70,8 @@ struct graph {
 	const struct plan *plan;
 	struct image_opts images_from;
 	bool has_no_cache;
+	const struct strv *no_cache_filter; /* see cache_filter.h */
+	const char *who; /* we, to builds that wait for us */
 	uint64_t max_fs_bytes; /* a cached result with a larger file system doesn't fit */
 	struct stage *stages;  /* as many as the plan has */
 	VEC(struct tree_image) images;

@@ -123,7 +123,7 @@ enum proto_type {
 	PROTO_MKDIR = 4,     /* struct proto_mkdir; OK: empty */
 	PROTO_PROBE = 5,     /* struct proto_probe; OK: u8 is ready, string seen */
 	PROTO_LISTENING = 6, /* OK: string */
-	PROTO_FREEZE = 7,    /* OK: the root is synced and frozen. Then only THAW is allowed */
+	PROTO_FREEZE = 7,    /* OK: every disk is synced, the root frozen. Then only THAW is allowed */
 	PROTO_THAW = 8,
 	PROTO_QUIESCE = 9,   /* OK is the last frame until RESUME */
 	PROTO_IDENTIFY = 10, /* struct proto_identify; OK: empty */

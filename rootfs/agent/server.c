@@ -242,6 +242,7 @@ static int work_freeze(const uint8_t *at, size_t n, struct proto_out *ret, struc
 	(void)at;
 	(void)n;
 	(void)ret;
+	disks_sync();
 	return s.is_init ? fsop_freeze(f) : 0;
 }
 

@@ -24,6 +24,7 @@ static int give_base(void *arg, size_t stage, const char *image, const struct oc
 	int failed = oci_config_from_json(empty, &base->config, e);
 
 	json_free(empty);
+	base->blobs_fd = -1;
 	base->name = xstrdup(image);
 	base->digest = xstrdup(image);
 	cachekey_base("image", image, base->key);
@@ -150,10 +151,10 @@ static void the_deepest_result_is_found(void **state)
 	assert_ok(stage_find_cached(&b.graph, s, &e), e);
 	assert_int_equal(s->n_done, 0); /* it is larger than the disk that was asked for */
 	b.graph.max_fs_bytes = UINT64_MAX;
-	b.graph.has_no_cache = true;
+	s->is_uncached = true;
 	assert_ok(stage_find_cached(&b.graph, s, &e), e);
 	assert_int_equal(s->n_done, 0);
-	b.graph.has_no_cache = false;
+	s->is_uncached = false;
 	assert_ok(stage_find_cached(&b.graph, s, &e), e);
 	assert_int_equal(s->n_done, 2);
 	assert_int_equal(s->chain.disks.n, 2);
