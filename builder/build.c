@@ -1,15 +1,16 @@
 #include "builder/build.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/buildfile.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
+#include "builder/check.h"
 #include "builder/context.h"
 #include "builder/image.h"
 #include "builder/machine.h"
@@ -21,7 +22,6 @@
 
 static const uint64_t gib = 1ULL << 30;
 static const uint64_t default_free_bytes = 2ULL << 30;
-enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
 
 /* Everything a build has in its hands; released as a whole. */
 struct build {
@@ -30,11 +30,10 @@ struct build {
 	struct progress *progress;
 	char *log_path;
 	char build_id[STORE_ID_MAX];
-	char *file_name; /* how messages call the Dockerfile */
+	struct buildfile *file;
 	struct dockerfile *df;
 	struct base *base;
 	struct plan *plan;
-	struct context *context;
 	struct context_selection *selections; /* one per step */
 	struct chain chain;
 	size_t n_cached; /* steps whose result is in chain */
@@ -54,11 +53,10 @@ static void build_release(struct build *b)
 	for (size_t i = 0; b->selections && i < b->plan->steps.n; i++)
 		context_selection_release(&b->selections[i]);
 	free(b->selections);
-	context_free(b->context);
 	plan_free(b->plan);
 	base_free(b->base);
 	dockerfile_free(b->df);
-	free(b->file_name);
+	buildfile_free(b->file);
 	progress_free(b->progress);
 	free(b->log_path);
 	store_free(b->store);
@@ -66,74 +64,30 @@ static void build_release(struct build *b)
 
 /* ---- reading ---- */
 
-static int dockerfile_path(const struct build_opts *o, char **ret, struct err **e)
+static int read_dockerfile(struct build *b, struct err **e)
 {
-	static const char *const names[] = { "Dockerfile", "dockerfile" };
-	struct stat st;
-
-	if (o->dockerfile) {
-		*ret = xstrdup(o->dockerfile);
-		return 0;
-	}
-	if (stat(o->context_dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_USAGE, "the build context %s is not a directory",
-			       o->context_dir);
-	for (size_t i = 0; i < 2; i++) {
-		autofree char *path = xasprintf("%s/%s", o->context_dir, names[i]);
-
-		if (fs_exists(path)) {
-			*ret = take(path);
-			return 0;
-		}
-	}
-	return err_set(e, ERR_NOTFOUND, "there is no Dockerfile in %s: name one with -f FILE",
-		       o->context_dir);
-}
-
-static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
-{
-	autofree char *path = NULL;
-	autostr text = STR_INIT;
+	struct buildfile_opts fo = { b->o->context_dir, b->o->dockerfile,
+				     check_keeps_git_dir(&b->o->build_args) };
 	autostr excerpt = STR_INIT;
 	struct df_where where = { 0 };
 
-	if (dockerfile_path(b->o, &path, e))
+	if (buildfile_open(b->store, &fo, &b->file, e))
 		return -1;
-	if (streq(path, "-")) {
-		if (fs_read_fd(STDIN_FILENO, "standard input", DOCKERFILE_MAX_BYTES, &text, e))
-			return -1;
-		b->file_name = xstrdup("Dockerfile");
-	} else {
-		autofree char *copy = xstrdup(path);
-
-		if (fs_read_file(path, DOCKERFILE_MAX_BYTES, &text, e))
-			return err_wrap(e, "reading the Dockerfile");
-		b->file_name = xstrdup(basename(copy));
-	}
-	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
-	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
-		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
+	progress_begin(b->progress, "[internal] load build definition from %s",
+		       b->file->file_name);
+	if (dockerfile_parse_at(b->file->text.at, b->file->text.len, b->file->file_name, &b->df,
+				&where, e)) {
+		df_excerpt(b->file->text.at, b->file->text.len, b->file->file_name, where,
+			   &excerpt);
 		progress_block(b->progress, excerpt.at);
 		return -1;
 	}
+	if (dockerfile_check(b->df, &where, e)) {
+		b->where = (struct plan_where){ where.line, where.end_line };
+		return -1;
+	}
 	progress_done(b->progress);
-	*ret_path = take(path);
 	return 0;
-}
-
-/* FILE.dockerignore beside the Dockerfile, else .dockerignore in the context; never both. */
-static int open_context(struct build *b, const char *dockerfile_path_, struct err **e)
-{
-	autofree char *own = xasprintf("%s.dockerignore", dockerfile_path_);
-	autofree char *common = xasprintf("%s/.dockerignore", b->o->context_dir);
-	const char *used = fs_exists(own) ? own : common;
-	autostr text = STR_INIT;
-	bool has_file = fs_exists(used);
-
-	if (has_file && fs_read_file(used, DOCKERFILE_MAX_BYTES, &text, e))
-		return err_wrap(e, "reading the ignore file");
-	return context_open(b->o->context_dir, has_file ? &text : NULL,
-			    used == own ? own : ".dockerignore", &b->context, e);
 }
 
 static int make_plan(struct build *b, struct err **e)
@@ -158,6 +112,36 @@ static int make_plan(struct build *b, struct err **e)
 	return 0;
 }
 
+/* What the base image sets, for the build checks. */
+static bool base_sets(void *arg, const char *image, struct lint_base *ret)
+{
+	const struct build *b = arg;
+	const struct oci_config *config = &b->base->config;
+
+	if (!streq(image, b->base->name))
+		return false;
+	*ret = (struct lint_base){ .env = &config->env,
+				   .cwd = config->cwd,
+				   .has_shell = config->shell.n };
+	return true;
+}
+
+static int show_checks(struct build *b, struct err **e)
+{
+	struct lint_opts lo = { .target = b->o->target,
+				.is_target_only = true,
+				.check = check_option(&b->o->build_args),
+				.ignore = context_ignore(b->file->context),
+				.base = base_sets,
+				.arg = b };
+	struct df_where where;
+
+	if (check_build(b->df, &b->o->build_args, &lo, b->progress, &where, e) == 0)
+		return 0;
+	b->where = (struct plan_where){ where.line, where.end_line };
+	return -1;
+}
+
 /* ---- cache ---- */
 
 static int compute_keys(struct build *b, struct err **e)
@@ -170,7 +154,7 @@ static int compute_keys(struct build *b, struct err **e)
 
 		b->where = step->where;
 		if (step->kind == STEP_COPY &&
-		    context_select(b->context, &step->sources, step->is_add, &b->selections[i],
+		    context_select(b->file->context, &step->sources, step->is_add, &b->selections[i],
 				   e))
 			return err_wrap(e, "%s", step->text);
 		cachekey_step(step, below, &b->selections[i], step->key);
@@ -441,7 +425,7 @@ static int run_steps(struct build *b, struct err **e)
 		.progress = b->progress,
 		.plan = b->plan,
 		.selections = b->selections,
-		.context = b->context,
+		.context = b->file->context,
 		.first = b->n_cached,
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
@@ -484,11 +468,7 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 /* Dockerfile in, named template out. One line per stage, in the order they happen. */
 static int build(struct build *b, struct build_result *ret, struct err **e)
 {
-	autofree char *path = NULL;
-
-	if (read_dockerfile(b, &path, e) || open_context(b, path, e))
-		return -1;
-	if (make_plan(b, e))
+	if (read_dockerfile(b, e) || make_plan(b, e) || show_checks(b, e))
 		return -1;
 	if (compute_keys(b, e) || find_cached(b, e))
 		return -1;
@@ -515,9 +495,9 @@ static void show_place(struct build *b, struct err **e)
 
 	if (!b->where.line || !b->df)
 		return;
-	dockerfile_excerpt(b->df, b->file_name, b->where.line, b->where.end_line, &block);
+	dockerfile_excerpt(b->df, b->file->file_name, b->where.line, b->where.end_line, &block);
 	progress_block(b->progress, block.at);
-	err_wrap(e, "%s:%d", b->file_name, b->where.line);
+	err_wrap(e, "%s:%d", b->file->file_name, b->where.line);
 }
 
 static int normalise_names(const struct build_opts *o, struct build_result *ret, struct err **e)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/vec.h"
+#include "builder/contextsource.h"
 #include "dockerfile/ignore.h"
 #include "rootfs/rootfs.h"
 
@@ -22,6 +23,7 @@ struct context {
 	int root_fd;
 	struct ignore *ignore;
 	char *ignore_name;
+	struct contextsource *source; /* NULL: the directory is the user's */
 	VEC(struct file) files; /* selected; sorted and made unique before packing */
 };
 
@@ -61,7 +63,18 @@ void context_free(struct context *c)
 		close(c->root_fd);
 	free(c->ignore_name);
 	free(c->dir);
+	contextsource_free(c->source);
 	free(c);
+}
+
+void context_keep_source(struct context *c, struct contextsource *take_source)
+{
+	c->source = take_source;
+}
+
+const struct ignore *context_ignore(const struct context *c)
+{
+	return c->ignore;
 }
 
 static char *join(const char *dir, const char *name)

@@ -31,6 +31,12 @@ int context_open(const char *dir, const struct str *ignore_text, const char *ign
 		 struct context **ret, struct err **e);
 void context_free(struct context *c);
 DEFINE_AUTO(context)
+/* What the directory belongs to, freed with the context (contextsource.h). */
+struct contextsource;
+void context_keep_source(struct context *c, struct contextsource *take_source);
+/* The rules of its ignore file; the context's. */
+struct ignore;
+const struct ignore *context_ignore(const struct context *c);
 
 struct context_selection {
 	struct strv paths; /* what the sources came to: relative to the root, no wildcards, ""

@@ -83,5 +83,9 @@ int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, stru
 /* True if the file is a tar with at least one entry, plain or compressed: what ADD would
  * unpack. Reads from the start. */
 bool rootfs_is_archive(int fd);
+/* Writes what a bzip2 or xz file holds to out_fd; *ret_is_done is false, and nothing written, if fd
+ * is neither: then layer.h takes it as it is. Reads from the start. ERR_CORRUPT, ERR_LIMIT. */
+int rootfs_archive_uncompress(int fd, int out_fd, uint64_t max_bytes, bool *ret_is_done,
+			      struct err **e);
 
 #endif
