@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/addsource.h"
 #include "builder/buildfile.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
@@ -34,6 +35,7 @@ struct build {
 	struct dockerfile *df;
 	struct base *base;
 	struct plan *plan;
+	struct addsources *add;
 	struct context_selection *selections; /* one per step */
 	struct chain chain;
 	size_t n_cached; /* steps whose result is in chain */
@@ -57,6 +59,7 @@ static void build_release(struct build *b)
 	base_free(b->base);
 	dockerfile_free(b->df);
 	buildfile_free(b->file);
+	addsources_free(b->add);
 	progress_free(b->progress);
 	free(b->log_path);
 	store_free(b->store);
@@ -144,18 +147,29 @@ static int show_checks(struct build *b, struct err **e)
 
 /* ---- cache ---- */
 
+static int select_sources(struct build *b, const struct step *step,
+			  struct context_selection *ret, struct err **e)
+{
+	struct add_flags flags = { step->checksum, step->keeps_git_dir, step->is_unpacked };
+
+	return step->is_add ? addsources_select(b->add, b->file->context, &step->sources,
+						&flags, ret, e)
+			    : context_select(b->file->context, &step->sources, false, ret, e);
+}
+
 static int compute_keys(struct build *b, struct err **e)
 {
 	const char *below = b->base->key;
 
 	b->selections = xcalloc(b->plan->steps.n, sizeof(*b->selections));
+	if (addsources_new(b->store, &b->add, e))
+		return -1;
+	context_use_add(b->file->context, b->add);
 	for (size_t i = 0; i < b->plan->steps.n; i++) {
 		struct step *step = &b->plan->steps.at[i];
 
 		b->where = step->where;
-		if (step->kind == STEP_COPY &&
-		    context_select(b->file->context, &step->sources, step->is_add, &b->selections[i],
-				   e))
+		if (step->kind == STEP_COPY && select_sources(b, step, &b->selections[i], e))
 			return err_wrap(e, "%s", step->text);
 		cachekey_step(step, below, &b->selections[i], step->key);
 		below = step->key;

@@ -6,6 +6,9 @@
  * what was remembered to an ext4 image, which the guest reads. A file that changes between
  * the two is an error, never a mixture.
  *
+ * Extended attributes are copied, but for the host's own labels (security.* other than
+ * capabilities, system.*).
+ *
  * Paths: sources are cleaned against the context's root; a symlink in a source is followed
  * inside the root, and one that points out of it is refused. Symlinks inside a copied
  * directory stay symlinks.
@@ -45,12 +48,20 @@ struct context_selection {
 	bool has_wildcard;
 };
 /*
- * is_add: a source that is an archive would be unpacked; that is refused, as is everything else
- * we don't do. ERR_USAGE: a source is missing, ignored, outside, or such an archive.
+ * is_add: a source that is an archive is unpacked, if context_use_add() was called before; its path
+ * is then that of the tree it becomes. ERR_USAGE: a source is missing, ignored, outside. Sources of
+ * ADD that are URLs or git repositories: addsources_select().
  */
 int context_select(struct context *c, const struct strv *sources, bool is_add,
 		   struct context_selection *ret, struct err **e);
+/* The same for one source, to a digest that goes on. */
+int context_select_one(struct context *c, const char *source, bool is_add, struct sha256 *h,
+		       struct context_selection *ret, struct err **e);
 void context_selection_release(struct context_selection *s);
+
+/* What ADD fetches and unpacks goes into the image too; borrowed, must outlive the context. */
+struct addsources;
+void context_use_add(struct context *c, struct addsources *add);
 
 /* Writes every file selected so far to one read-only ext4 image. */
 int context_pack(struct context *c, const char *out_path, struct err **e);

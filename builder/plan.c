@@ -27,8 +27,8 @@ static const struct instruction {
 	{ "ADD",
 	  plan_copy,
 	  ANY,
-	  { "chown", "chmod" },
-	  { "checksum", "keep-git-dir", "unpack", "link", "exclude" } },
+	  { "chown", "chmod", "checksum", "keep-git-dir", "unpack" },
+	  { "link", "exclude" } },
 	{ "ARG", plan_arg, 0, { 0 }, { 0 }, .ignores_flags = true },
 	{ "CMD", plan_cmd, ANY },
 	{ "COPY",
@@ -101,7 +101,7 @@ static int check_flag(const struct instruction *what, const char *flag, struct e
 	autofree char *bare = xstrndup(name, n);
 
 	if (is_among(what->flags, 5, name, n)) {
-		if (!name[n])
+		if (!name[n] && !str_starts(name, "keep-git-dir") && !str_starts(name, "unpack"))
 			return err_set(e, ERR_USAGE, "missing a value on flag: --%s", bare);
 		return 0;
 	}
@@ -262,6 +262,9 @@ struct step *planner_step(struct planner *p, const struct df_instruction *in,
 		.dest = xstrdup(""),
 		.chown = xstrdup(""),
 		.chmod = -1,
+		.checksum = xstrdup(""),
+		.keeps_git_dir = -1,
+		.is_unpacked = -1,
 	};
 
 	strv_copy(&step.env, &p->env);
@@ -574,6 +577,7 @@ static void step_release(struct step *s)
 	strv_release(&s->sources);
 	free(s->dest);
 	free(s->chown);
+	free(s->checksum);
 }
 
 void plan_free(struct plan *p)

@@ -56,6 +56,9 @@ struct step {
 	char *dest;               /* STEP_COPY: absolute, a trailing slash kept */
 	char *chown;              /* STEP_COPY: "" or user[:group] */
 	int chmod;                /* STEP_COPY: -1 or octal */
+	char *checksum;           /* ADD: "" or what the source has to be */
+	int keeps_git_dir;        /* ADD: -1: not given */
+	int is_unpacked;          /* ADD: likewise */
 	char key[SHA256_HEX + 1]; /* of the file system after this step */
 };
 

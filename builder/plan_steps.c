@@ -4,6 +4,8 @@
 #include <strings.h>
 
 #include "builder/plan_internal.h"
+#include "dockerfile/instruction.h"
+#include "dockerfile/value.h"
 
 int plan_run(struct planner *p, const struct df_instruction *in, struct err **e)
 {
@@ -25,11 +27,18 @@ static int copy_flag(struct planner *p, struct step *step, const char *flag, str
 	char *end;
 	long mode;
 
+	if (str_starts(flag, "--keep-git-dir") || str_starts(flag, "--unpack"))
+		return 0; /* plan_copy() asks for them */
 	if (planner_expand(p, strchr(flag, '=') + 1, &value, e))
 		return -1;
 	if (str_starts(flag, "--chown=")) {
 		free(step->chown);
 		step->chown = take(value);
+		return 0;
+	}
+	if (str_starts(flag, "--checksum=")) {
+		free(step->checksum);
+		step->checksum = take(value);
 		return 0;
 	}
 	if (!*value)
@@ -51,42 +60,22 @@ static int copy_flag(struct planner *p, struct step *step, const char *flag, str
 	return 0;
 }
 
-static bool is_git(const char *s)
-{
-	size_t n = strcspn(s, "#?");
-
-	if (str_starts(s, "git@") && strchr(s, ':'))
-		return true;
-	if (str_starts(s, "ssh://") || str_starts(s, "git://"))
-		return true;
-	return (str_starts(s, "http://") || str_starts(s, "https://")) && n > 4 &&
-	       strncmp(s + n - 4, ".git", 4) == 0;
-}
-
-static bool is_url(const char *s)
-{
-	return str_starts(s, "http://") || str_starts(s, "https://");
-}
-
 static int check_source(const struct df_instruction *in, const char *source, struct err **e)
 {
-	bool is_add = streq(in->name, "ADD");
+	enum df_source kind = df_source_kind(source);
 
-	if (is_git(source))
-		return is_add ? err_set(e, ERR_USAGE,
-					"ADD of a git repository (%s) is not supported by this "
-					"version of kiln",
-					source)
-			      : err_set(e, ERR_USAGE, "source can't be a git ref for COPY");
-	if (is_url(source))
-		return is_add ? err_set(e, ERR_USAGE,
-					"ADD of a URL (%s) is not supported by this version of "
-					"kiln",
-					source)
-			      : err_set(e, ERR_USAGE, "source can't be a URL for COPY");
 	if (!*source)
 		return err_set(e, ERR_USAGE, "a source of %s is empty", in->name);
-	return 0;
+	if (kind == DF_SOURCE_PATH || streq(in->name, "ADD"))
+		return 0;
+	return err_set(e, ERR_USAGE, "source can't be a %s for COPY",
+		       kind == DF_SOURCE_GIT ? "git ref" : "URL");
+}
+
+/* -1 if it isn't there. */
+static int bool_flag(const struct df_instruction *in, const char *name)
+{
+	return df_flag_get(in, name) ? df_flag_is_true(in, name) : -1;
 }
 
 /* Absolute; what makes it a directory ("/", "/." at the end, or nothing but "." and "") is kept
@@ -113,6 +102,8 @@ int plan_copy(struct planner *p, const struct df_instruction *in, struct err **e
 			       in->name);
 	step = planner_step(p, in, STEP_COPY);
 	step->is_add = streq(in->name, "ADD");
+	step->keeps_git_dir = bool_flag(in, "keep-git-dir");
+	step->is_unpacked = bool_flag(in, "unpack");
 	for (size_t i = 0; i < in->flags.n; i++)
 		if (copy_flag(p, step, in->flags.at[i], e))
 			return -1;

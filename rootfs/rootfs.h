@@ -52,6 +52,7 @@ struct rootfs_flatten_opts {
 int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
 		   struct err **e);
 
+struct str;
 struct rootfs_file {
 	const char *name; /* in the image: relative, clean, parents listed before or made 0755
 			     root:root */
@@ -63,6 +64,7 @@ struct rootfs_file {
 	uint64_t size_bytes; /* regular files */
 	dev_t rdev;
 	const char *link;  /* symlink target */
+	const struct str *xattrs; /* packed (xattr.h); may be NULL */
 	uint64_t dev, ino; /* files with the same non-zero pair are hard links of one inode */
 };
 
