@@ -1,15 +1,16 @@
 #include "builder/build.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/buildfile.h"
 #include "builder/cache_filter.h"
 #include "builder/cache_limit.h"
+#include "builder/check.h"
 #include "builder/context.h"
 #include "builder/graph.h"
 #include "builder/image.h"
@@ -21,7 +22,6 @@
 #include "dockerfile/dockerfile.h"
 #include "snapshot/store_prune.h"
 
-enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
 
 /* Everything a build has in its hands; released as a whole. */
 struct build {
@@ -33,12 +33,11 @@ struct build {
 	char *who; /* how other builds call this one while they wait for it */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
-	char *file_name; /* how messages call the Dockerfile */
+	struct buildfile *file;
 	struct dockerfile *df;
 	struct base **bases; /* of stages, until the graph has them */
 	size_t n_bases;
 	struct plan *plan;
-	struct context *context; /* likewise */
 	struct graph graph;
 	uint64_t disk_bytes;
 	struct host *host;
@@ -53,13 +52,12 @@ static void build_release(struct build *b)
 	strv_release(&b->start);
 	host_free(b->host);
 	graph_release(&b->graph);
-	context_free(b->context);
 	plan_free(b->plan);
 	for (size_t i = 0; i < b->n_bases; i++)
 		base_free(b->bases[i]);
 	free(b->bases);
 	dockerfile_free(b->df);
-	free(b->file_name);
+	buildfile_free(b->file);
 	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
@@ -69,76 +67,33 @@ static void build_release(struct build *b)
 
 /* ---- reading ---- */
 
-static int dockerfile_path(const struct build_opts *o, char **ret, struct err **e)
+static int read_dockerfile(struct build *b, struct err **e)
 {
-	static const char *const names[] = { "Dockerfile", "dockerfile" };
-	struct stat st;
-
-	if (o->dockerfile) {
-		*ret = xstrdup(o->dockerfile);
-		return 0;
-	}
-	if (stat(o->context_dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_USAGE, "the build context %s is not a directory",
-			       o->context_dir);
-	for (size_t i = 0; i < 2; i++) {
-		autofree char *path = xasprintf("%s/%s", o->context_dir, names[i]);
-
-		if (fs_exists(path)) {
-			*ret = take(path);
-			return 0;
-		}
-	}
-	return err_set(e, ERR_NOTFOUND, "there is no Dockerfile in %s: name one with -f FILE",
-		       o->context_dir);
-}
-
-static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
-{
-	autofree char *path = NULL;
-	autostr text = STR_INIT;
+	struct buildfile_opts fo = { b->o->context_dir, b->o->dockerfile,
+				     check_keeps_git_dir(&b->o->build_args) };
 	autostr excerpt = STR_INIT;
 	struct df_where where = { 0 };
 
-	if (dockerfile_path(b->o, &path, e))
+	if (buildfile_open(b->store, &fo, &b->file, e))
 		return -1;
-	if (streq(path, "-")) {
-		if (fs_read_fd(STDIN_FILENO, "standard input", DOCKERFILE_MAX_BYTES, &text, e))
-			return -1;
-		b->file_name = xstrdup("Dockerfile");
-	} else {
-		autofree char *copy = xstrdup(path);
-
-		if (fs_read_file(path, DOCKERFILE_MAX_BYTES, &text, e))
-			return err_wrap(e, "reading the Dockerfile");
-		b->file_name = xstrdup(basename(copy));
-	}
-	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
-	if (secret_scan_text(b->scan, text.at, text.len, b->file_name, e))
+	progress_begin(b->progress, "[internal] load build definition from %s",
+		       b->file->file_name);
+	if (secret_scan_text(b->scan, b->file->text.at, b->file->text.len, b->file->file_name,
+			     e))
 		return -1;
-	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
-		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
+	if (dockerfile_parse_at(b->file->text.at, b->file->text.len, b->file->file_name, &b->df,
+				&where, e)) {
+		df_excerpt(b->file->text.at, b->file->text.len, b->file->file_name, where,
+			   &excerpt);
 		progress_block(b->progress, excerpt.at);
 		return -1;
 	}
+	if (dockerfile_check(b->df, &where, e)) {
+		b->where = (struct plan_where){ where.line, where.end_line };
+		return -1;
+	}
 	progress_done(b->progress);
-	*ret_path = take(path);
 	return 0;
-}
-
-/* FILE.dockerignore beside the Dockerfile, else .dockerignore in the context; never both. */
-static int open_context(struct build *b, const char *dockerfile_path_, struct err **e)
-{
-	autofree char *own = xasprintf("%s.dockerignore", dockerfile_path_);
-	autofree char *common = xasprintf("%s/.dockerignore", b->o->context_dir);
-	const char *used = fs_exists(own) ? own : common;
-	autostr text = STR_INIT;
-	bool has_file = fs_exists(used);
-
-	if (has_file && fs_read_file(used, DOCKERFILE_MAX_BYTES, &text, e))
-		return err_wrap(e, "reading the ignore file");
-	return context_open(b->o->context_dir, has_file ? &text : NULL,
-			    used == own ? own : ".dockerignore", &b->context, e);
 }
 
 static int resolve_base(void *arg, size_t stage, const char *image,
@@ -196,6 +151,40 @@ static int make_plan(struct build *b, struct err **e)
 	return 0;
 }
 
+/* What a base image sets, for the build checks. */
+static bool base_sets(void *arg, const char *image, struct lint_base *ret)
+{
+	const struct build *b = arg;
+
+	for (size_t i = 0; i < b->n_bases; i++) {
+		const struct base *base = b->bases[i];
+
+		if (!base || !streq(base->name, image))
+			continue;
+		*ret = (struct lint_base){ .env = &base->config.env,
+					   .cwd = base->config.cwd,
+					   .has_shell = base->config.shell.n };
+		return true;
+	}
+	return false;
+}
+
+static int show_checks(struct build *b, struct err **e)
+{
+	struct lint_opts lo = { .target = b->o->target,
+				.is_target_only = true,
+				.check = check_option(&b->o->build_args),
+				.ignore = context_ignore(b->file->context),
+				.base = base_sets,
+				.arg = b };
+	struct df_where where;
+
+	if (check_build(b->df, &b->o->build_args, &lo, b->progress, &where, e) == 0)
+		return 0;
+	b->where = (struct plan_where){ where.line, where.end_line };
+	return -1;
+}
+
 /* The configuration of the result. */
 static const struct plan_stage *target(const struct build *b)
 {
@@ -219,7 +208,7 @@ static int open_graph(struct build *b, struct err **e)
 	b->graph.who = b->who;
 	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 	b->graph.where = &b->where;
-	main_context.context = take(b->context);
+	main_context.context = take(b->file->context);
 	vec_push(&b->graph.contexts, main_context);
 	return graph_open(&b->graph, b->bases, e);
 }
@@ -467,11 +456,7 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 /* Dockerfile in, named template out. One line per stage, in the order they happen. */
 static int build(struct build *b, struct build_result *ret, struct err **e)
 {
-	autofree char *path = NULL;
-
-	if (read_dockerfile(b, &path, e) || open_context(b, path, e))
-		return -1;
-	if (make_plan(b, e) || open_graph(b, e))
+	if (read_dockerfile(b, e) || make_plan(b, e) || show_checks(b, e) || open_graph(b, e))
 		return -1;
 	if (choose_start(b, e))
 		return -1;
@@ -493,9 +478,9 @@ static void show_place(struct build *b, struct err **e)
 
 	if (!b->where.line || !b->df)
 		return;
-	dockerfile_excerpt(b->df, b->file_name, b->where.line, b->where.end_line, &block);
+	dockerfile_excerpt(b->df, b->file->file_name, b->where.line, b->where.end_line, &block);
 	progress_block(b->progress, block.at);
-	err_wrap(e, "%s:%d", b->file_name, b->where.line);
+	err_wrap(e, "%s:%d", b->file->file_name, b->where.line);
 }
 
 static int normalise_names(const struct build_opts *o, struct build_result *ret, struct err **e)

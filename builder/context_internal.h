@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 
 #include "base/vec.h"
+#include "builder/addsource.h"
 #include "builder/context.h"
 #include "dockerfile/ignore.h"
 
 struct context_file {
 	char *name; /* relative to the root */
 	char *link; /* symlink target, or NULL */
+	struct str *xattrs; /* packed (rootfs/xattr.h), or NULL */
 	struct stat st;
 	struct str content; /* of a file that is in no directory; st has its size */
 	bool is_inline;
@@ -25,6 +27,7 @@ struct context {
 	int root_fd;
 	struct ignore *ignore;
 	char *ignore_name;
+	struct contextsource *source; /* NULL: the directory is the user's */
 };
 
 /* One context_select() under way. */
@@ -49,10 +52,16 @@ struct walk {
 
 int context_stat(struct context *c, const char *name, struct context_file *ret, struct err **e);
 int context_names(struct context *c, const char *dir, struct strv *ret, struct err **e);
+/* The bytes of a regular file, and its attributes. */
+int context_digest_bytes(struct context *c, struct context_file *f, struct sha256 *h,
+			 struct err **e);
+/* What was selected, below prefix. */
+struct packlist;
+void context_list(const struct context_selection *s, const char *prefix, struct packlist *to);
 /* Takes *f over. */
 int selecting_keep(struct selecting *s, struct context_file *f, struct err **e);
 /* `shown` is the name that counts. */
-int selecting_digest(struct selecting *s, const struct context_file *f, const char *shown,
+int selecting_digest(struct selecting *s, struct context_file *f, const char *shown,
 		     struct err **e);
 int walk_one(struct walk *w, const char *name, bool *ret_is_kept, struct err **e);
 /* The caller frees. */
