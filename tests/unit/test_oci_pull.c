@@ -14,10 +14,12 @@ static int resolve(const char *rest, struct oci_image **ret, struct err **e)
 {
 	autofree char *ref = xasprintf("127.0.0.1:%d/%s", t.port, rest);
 
-	return oci_resolve(
-		ref,
-		&(struct oci_opts){ .is_kept = true, .blob_dir = t.blob_dir, .stall_sec = 1 },
-		ret, e);
+	return oci_resolve(ref,
+			   &(struct oci_opts){ .is_kept = true,
+					       .blob_dir = t.blob_dir,
+					       .stall_sec = 1,
+					       .backoff_ms = 2 },
+			   ret, e);
 }
 
 static void resolve_refuses(const char *rest, enum err_code code, const char *part)
@@ -30,10 +32,12 @@ static void resolve_refuses(const char *rest, enum err_code code, const char *pa
 
 static int fetch(struct oci_image *image, struct err **e)
 {
-	return oci_fetch(
-		image,
-		&(struct oci_opts){ .is_kept = true, .blob_dir = t.blob_dir, .stall_sec = 1 },
-		e);
+	return oci_fetch(image,
+			 &(struct oci_opts){ .is_kept = true,
+					     .blob_dir = t.blob_dir,
+					     .stall_sec = 1,
+					     .backoff_ms = 2 },
+			 e);
 }
 
 /* Resolves test/app:1 honestly, then fetches under these rules, which must fail and leave
