@@ -107,7 +107,7 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 			 struct base *b, struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = true };
-	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
+	bool is_remembered = !oci_is_local(ref) && !strchr(ref, '@');
 	autofree char *name = full_name(ref);
 	autofree char *digest = NULL;
 	autofree char *pinned = NULL;
@@ -182,7 +182,7 @@ struct rootfs_layer *image_layers(const struct oci_image *image)
 
 		layers[i] = (struct rootfs_layer){
 			.path = l->path,
-			.digest = l->is_verified ? NULL : l->digest,
+			.digest = l->is_verified || !*l->digest ? NULL : l->digest,
 			.diff_id = *l->diff_id ? l->diff_id : NULL,
 		};
 	}

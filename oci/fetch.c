@@ -12,7 +12,7 @@
 #include "oci/digest.h"
 #include "oci/flow.h"
 #include "oci/http.h"
-#include "oci/layout.h"
+#include "oci/local.h"
 #include "oci/registry.h"
 
 enum { WORKERS_MAX = 4, PROGRESS_EVERY_MS = 100 };
@@ -278,8 +278,10 @@ static void join_threads(struct oci_fetch *f)
 
 static void show(const struct oci_opts *o, const struct oci_layer *layer, int64_t done_bytes)
 {
+	const char *digest = layer->digest[0] ? layer->digest : layer->diff_id;
+
 	if (o->progress)
-		o->progress(o->arg, layer->digest, done_bytes, layer->size_bytes);
+		o->progress(o->arg, digest, done_bytes, layer->size_bytes);
 }
 
 void oci_fetch_show(struct oci_fetch *f)
@@ -383,30 +385,16 @@ static int plan(struct oci_fetch *f, struct err **e)
 	return 0;
 }
 
-/* Layers of a layout are where they are. */
-static int find_in_layout(struct oci_image *image, const char *dir, struct err **e)
-{
-	vec_each (layer, &image->layers)
-		if (layout_check_blob(dir, layer->digest, layer->size_bytes, e))
-			return -1;
-	vec_each (layer, &image->layers) {
-		free(layer->path);
-		layer->path = layout_blob_path(dir, layer->digest);
-		layer->is_verified = false;
-	}
-	return 0;
-}
-
 static int prepare(struct oci_fetch *f, struct err **e)
 {
 	AUTO(oci_ref) ref = NULL;
 
 	if (oci_ref_parse(f->image->name, &ref, e))
 		return -1;
-	if (ref->kind == OCI_REF_LAYOUT)
-		return find_in_layout(f->image, ref->dir, e);
 	vec_each (layer, &f->image->layers)
 		free(take(layer->path));
+	if (ref->kind != OCI_REF_REGISTRY)
+		return local_find_layers(ref, f->image, e);
 	if (f->o.is_kept)
 		blob_sweep(f->o.blob_dir);
 	return registry_new(ref, &f->o, &f->registry, e);
@@ -518,13 +506,14 @@ int oci_recheck(struct oci_image *image, const struct oci_opts *o, struct err **
 	int n_removed = 0;
 
 	vec_each (layer, &image->layers) {
-		autofree char *path = blob_path(o->blob_dir, layer->digest);
+		autofree char *path = NULL;
 		int ok;
 
 		free(take(layer->path));
-		if (layer->is_verified ||
+		if (layer->is_verified || !layer->digest[0] ||
 		    !blob_exists(o->blob_dir, layer->digest, layer->size_bytes))
 			continue;
+		path = blob_path(o->blob_dir, layer->digest);
 		ok = blob_check(path, layer->digest, e);
 		if (ok < 0)
 			return -1;

@@ -302,20 +302,47 @@ static size_t base_length(const char *platform)
 	return platform[n] ? n + 1 + strcspn(platform + n + 1, "/") : n;
 }
 
-int oci_platform_match(const char *have, const char *want)
+bool oci_platform_same_arch(const char *have, const char *want)
 {
 	size_t n = base_length(want);
-	const char *have_variant, *want_variant = want[n] ? want + n + 1 : "";
 
-	if (base_length(have) != n || strncmp(have, want, n) != 0)
+	return base_length(have) == n && strncmp(have, want, n) == 0;
+}
+
+/* The number in "v7", with what no variant stands for; -1 if it is no such variant. */
+static int variant_number(const char *platform)
+{
+	static const struct {
+		const char *arch;
+		int number;
+	} plain[] = { { "/arm", 7 }, { "/arm64", 8 }, { "/amd64", 1 } };
+	size_t n = base_length(platform);
+	const char *variant = platform[n] ? platform + n + 1 : "";
+
+	for (size_t i = 0; !variant[0] && i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (str_ends(platform, plain[i].arch))
+			return plain[i].number;
+	if (variant[0] != 'v' || variant[1] < '1' || variant[1] > '9' || variant[2])
+		return -1;
+	return variant[1] - '0';
+}
+
+enum { MATCH_SAME = 100, MATCH_LESS = 50, MATCH_NONE = 2, MATCH_MORE = 1 };
+
+int oci_platform_match(const char *have, const char *want)
+{
+	int have_number = variant_number(have), want_number = variant_number(want);
+	bool has_variant = have[base_length(have)], wants_variant = want[base_length(want)];
+
+	if (!oci_platform_same_arch(have, want))
 		return 0;
-	have_variant = have[n] ? have + n + 1 : "";
-	/* Every arm64 machine there is is a v8. */
-	if (str_ends(want, "/arm64") && streq(have_variant, "v8"))
-		have_variant = "";
-	if (streq(have_variant, want_variant))
-		return 2;
-	return !have_variant[0] || !want_variant[0];
+	if (streq(have, want) || (have_number > 0 && have_number == want_number))
+		return MATCH_SAME;
+	if (have_number > 0 && want_number > have_number)
+		return MATCH_LESS - (want_number - have_number);
+	if (!has_variant && have_number < 0)
+		return MATCH_NONE;
+	return wants_variant ? 0 : MATCH_MORE;
 }
 
 static bool is_candidate(const struct oci_entry *entry, const char *ref_name)
@@ -354,7 +381,7 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 {
 	const struct oci_entry *best = NULL, *unnamed = NULL;
 	size_t n_unnamed = 0;
-	int best_match = 0;
+	int best_match = 0, match;
 
 	vec_each (entry, &index->entries) {
 		if (!is_candidate(entry, ref_name))
@@ -362,9 +389,10 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 		if (!entry->platform) {
 			unnamed = entry;
 			n_unnamed++;
-		} else if (oci_platform_match(entry->platform, platform) > best_match) {
+		} else if ((match = oci_platform_match(entry->platform, platform)) >
+			   best_match) {
 			best = entry;
-			best_match = oci_platform_match(entry->platform, platform);
+			best_match = match;
 		}
 	}
 	if (!best && n_unnamed == 1)
