@@ -203,7 +203,8 @@ static void cut_host(const char **text, struct oci_ref *ref)
 	size_t n = strcspn(*text, "/");
 	autofree char *first = xstrndup(*text, n);
 
-	if (!(*text)[n] || !(strpbrk(first, ".:[") || streq(first, "localhost"))) {
+	if (!(*text)[n] ||
+	    !(strpbrk(first, ".:[ABCDEFGHIJKLMNOPQRSTUVWXYZ") || streq(first, "localhost"))) {
 		ref->host = xstrdup("docker.io");
 		return;
 	}
