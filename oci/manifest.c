@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "oci/digest.h"
+#include "oci/platform.h"
 
 enum { PLATFORMS_SHOWN = 12, SHOWN_BYTES = 100 };
 
@@ -294,57 +295,6 @@ void oci_manifest_free(struct oci_manifest *m)
 	free(m);
 }
 
-/* "os/arch" of "os/arch/variant": its length. */
-static size_t base_length(const char *platform)
-{
-	size_t n = strcspn(platform, "/");
-
-	return platform[n] ? n + 1 + strcspn(platform + n + 1, "/") : n;
-}
-
-bool oci_platform_same_arch(const char *have, const char *want)
-{
-	size_t n = base_length(want);
-
-	return base_length(have) == n && strncmp(have, want, n) == 0;
-}
-
-/* The number in "v7", with what no variant stands for; -1 if it is no such variant. */
-static int variant_number(const char *platform)
-{
-	static const struct {
-		const char *arch;
-		int number;
-	} plain[] = { { "/arm", 7 }, { "/arm64", 8 }, { "/amd64", 1 } };
-	size_t n = base_length(platform);
-	const char *variant = platform[n] ? platform + n + 1 : "";
-
-	for (size_t i = 0; !variant[0] && i < sizeof(plain) / sizeof(plain[0]); i++)
-		if (str_ends(platform, plain[i].arch))
-			return plain[i].number;
-	if (variant[0] != 'v' || variant[1] < '1' || variant[1] > '9' || variant[2])
-		return -1;
-	return variant[1] - '0';
-}
-
-enum { MATCH_SAME = 100, MATCH_LESS = 50, MATCH_NONE = 2, MATCH_MORE = 1 };
-
-int oci_platform_match(const char *have, const char *want)
-{
-	int have_number = variant_number(have), want_number = variant_number(want);
-	bool has_variant = have[base_length(have)], wants_variant = want[base_length(want)];
-
-	if (!oci_platform_same_arch(have, want))
-		return 0;
-	if (streq(have, want) || (have_number > 0 && have_number == want_number))
-		return MATCH_SAME;
-	if (have_number > 0 && want_number > have_number)
-		return MATCH_LESS - (want_number - have_number);
-	if (!has_variant && have_number < 0)
-		return MATCH_NONE;
-	return wants_variant ? 0 : MATCH_MORE;
-}
-
 static bool is_candidate(const struct oci_entry *entry, const char *ref_name)
 {
 	if (!entry->is_image || entry->is_attestation)
@@ -389,8 +339,7 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 		if (!entry->platform) {
 			unnamed = entry;
 			n_unnamed++;
-		} else if ((match = oci_platform_match(entry->platform, platform)) >
-			   best_match) {
+		} else if ((match = platform_match(entry->platform, platform)) > best_match) {
 			best = entry;
 			best_match = match;
 		}

@@ -54,22 +54,10 @@ DEFINE_AUTO(oci_manifest)
 
 /*
  * The entry of an index that fits the platform best, among those with this ref_name (NULL:
- * among all): the best oci_platform_match(), else the only one that names no platform.
+ * among all): the best platform_match(), else the only one that names no platform.
  * ERR_NOTFOUND lists the platforms there are. *ret is borrowed from index.
  */
 int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 			const char *platform, const struct oci_entry **ret, struct err **e);
-
-/*
- * How well an image for `have` does where `want` was asked for, both "os/arch[/variant]": the
- * more the better, 0 not at all. Best is the variant itself, then lesser ones from the next one
- * down
- * ("linux/arm/v6" for "linux/arm/v7"), then none, then, if no variant was asked for, a greater
- * one
- * ("linux/amd64/v2" for "linux/amd64"). arm without one is v7, arm64 is v8, amd64 is v1.
- */
-int oci_platform_match(const char *have, const char *want);
-/* The same but for the variant? */
-bool oci_platform_same_arch(const char *have, const char *want);
 
 #endif

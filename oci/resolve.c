@@ -5,6 +5,7 @@
 #include "oci/config.h"
 #include "oci/dockerarchive.h"
 #include "oci/layout.h"
+#include "oci/platform.h"
 #include "oci/source.h"
 
 /* An index may list indexes: buildx writes one below a layout's index.json. */
@@ -46,25 +47,6 @@ bool oci_is_local(const char *text)
 		return false;
 	}
 	return ref->kind != OCI_REF_REGISTRY;
-}
-
-/* "os/arch[/variant]" of letters, digits, '.', '_' and '-'. */
-static int check_platform(const char *platform, struct err **e)
-{
-	size_t n_parts = 0;
-	const char *p = platform;
-
-	for (;; p++) {
-		size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-		n_parts += n > 0;
-		p += n;
-		if (!n || *p != '/')
-			break;
-	}
-	if (*p || p[-1] == '/' || n_parts < 2 || n_parts > 3)
-		return err_set(e, ERR_USAGE, "'%s' is no platform like linux/amd64", platform);
-	return 0;
 }
 
 /* From the document that the reference names down to the platform's manifest. */
@@ -112,7 +94,7 @@ static int get_config(struct source *source, const struct oci_manifest *m,
 static int take_config(struct oci_image *image, struct oci_image_config *c,
 		       const char *platform, struct err **e)
 {
-	if (c->platform && !oci_platform_same_arch(c->platform, platform))
+	if (c->platform && !platform_same_arch(c->platform, platform))
 		return err_set(e, ERR_NOTFOUND, "it is an image for %s, not for %s",
 			       c->platform, platform);
 	image->platform = c->platform ? take(c->platform) : xstrdup(platform);
@@ -173,12 +155,15 @@ int oci_resolve(const char *text, const struct oci_opts *o, struct oci_image **r
 		struct err **e)
 {
 	AUTO(oci_image) image = xcalloc(1, sizeof(*image));
+	autofree char *platform = NULL;
+	struct oci_opts normal = *o;
 	AUTO(oci_ref) ref = NULL;
 
-	if (parse_ref(text, &ref, e) || check_platform(source_platform(o), e))
+	if (parse_ref(text, &ref, e) || platform_parse(source_platform(o), &platform, e))
 		return -1;
+	normal.platform = platform;
 	image->name = oci_ref_text(ref);
-	if (resolve(ref, o, image, e))
+	if (resolve(ref, &normal, image, e))
 		return err_wrap(e, "image %s", image->name);
 	*ret = take(image);
 	return 0;
