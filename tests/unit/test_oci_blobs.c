@@ -140,6 +140,63 @@ static void test_race(void **state)
 	assert_int_equal(count_files(), ROUNDS);
 }
 
+static struct blob_claim claim_of(const char *digest, int64_t size_bytes)
+{
+	return (struct blob_claim){
+		.dir = dir, .digest = digest, .size_bytes = size_bytes, .patience_sec = 30
+	};
+}
+
+static bool always(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+/* One at a time; those who wait have it when it's there, or their turn when it isn't. */
+static void test_claim(void **state)
+{
+	AUTO(blob_writer) first = NULL;
+	AUTO(blob_writer) second = NULL;
+	char digest[OCI_DIGEST_MAX];
+	struct blob_claim claim = claim_of(digest, 5);
+	struct err *e = NULL;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	oci_digest_of("hello", 5, digest);
+	assert_int_equal(blob_claim(&claim, &first, &e), 1);
+	ok(blob_writer_add(first, "junk", 4, &e), &e);
+	claim.is_stopped = always;
+	must_fail(blob_claim(&claim, &second, &e), &e, ERR_NET, "stopped");
+	claim.is_stopped = NULL;
+	/* Whoever has it doesn't go on: a second one beside it. Both end well. */
+	claim.patience_sec = 0;
+	assert_int_equal(blob_claim(&claim, &second, &e), 1);
+	ok(blob_writer_add(second, "hello", 5, &e), &e);
+	ok(blob_writer_end(second, &e), &e);
+	blob_writer_free(take(second));
+	assert_int_equal(blob_claim(&claim, &second, &e), 0);
+	blob_writer_free(take(first));
+	assert_int_equal(count_files(), 1);
+	/* One that dies in the middle: what it left is not believed. */
+	oci_digest_of("world", 5, digest);
+	pid = fork();
+	if (pid == 0) {
+		if (blob_claim(&claim, &first, &e) != 1 || blob_writer_add(first, "wo", 2, &e))
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(count_files(), 2);
+	assert_int_equal(blob_claim(&claim, &first, &e), 1);
+	ok(blob_writer_add(first, "world", 5, &e), &e);
+	ok(blob_writer_end(first, &e), &e);
+	assert_int_equal(count_files(), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +204,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_race, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_claim, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
