@@ -37,7 +37,7 @@ void endpoint_free(struct endpoint *p)
 
 bool endpoint_is_plain(const struct endpoint *p)
 {
-	return p->settled >= 0 && p->schemes[p->settled] == http;
+	return p->settled < 0 || p->schemes[p->settled] == http;
 }
 
 static int get_once(struct endpoint *p, struct http *h, struct retry *t,

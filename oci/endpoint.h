@@ -36,7 +36,7 @@ void endpoint_free(struct endpoint *p);
 int endpoint_get(struct endpoint *p, struct http *h, struct retry *t, const char *path,
 		 const char *accept, struct http_response *ret, struct err **e);
 
-/* May http:// be used there? */
+/* May http:// be used there, as far as is known? */
 bool endpoint_is_plain(const struct endpoint *p);
 
 #endif
