@@ -2,8 +2,8 @@
  * http.h - one HTTP request and its answer by libcurl, which stays inside http.c.
  *
  * Policy:   https, certificates verified; http only if the request says so, and then only to
- *           loopback hosts, past any proxy; both rules are off for a request that is_insecure.
- *           Redirects: at most HTTP_MAX_REDIRECTS, never from https to http; a POST isn't
+ *           loopback hosts; both rules are off for a request that is_insecure.
+ *           Plain HTTP and loopback hosts go past any proxy. Redirects: at most HTTP_MAX_REDIRECTS, never from https to http; a POST isn't
  *           redirected. What authorises a request goes to the origin (scheme, host and port) it
  * was meant for only. Trust:    certificates of the system (SSL_CERT_FILE, if set), and those
  * of http_opts.ca_pem. Limits:   HTTP_MAX_HEADER_BYTES of headers; the body's limit is the
@@ -22,12 +22,15 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "oci/http_fields.h"
 
 enum {
 	HTTP_MAX_REDIRECTS = 5,
 	HTTP_MAX_HEADER_BYTES = 256 << 10,
 	HTTP_MAX_REFUSAL_BYTES = 16 << 10,
 	HTTP_STALL_SEC = 20,
+	HTTP_SLOW_STALLS = 3, /* fewer than HTTP_SLOW_BYTES in so many stall_sec is a stall too */
+	HTTP_SLOW_BYTES = 4096,
 };
 
 /* What 0 stands for. */
@@ -90,14 +93,13 @@ struct http_response {
 	bool is_other_protocol;
 	bool is_elsewhere;         /* the answer came from another origin, by redirects */
 	long status;               /* of the last answer, after redirects */
-	char *digest;              /* header Docker-Content-Digest, or NULL */
-	struct strv challenges;    /* values of all WWW-Authenticate headers */
-	long long retry_after_sec; /* from now on; -1 if the server doesn't say */
+	struct http_fields fields;
 	struct str refusal;        /* start of the body if it isn't for the sink */
 };
-#define HTTP_RESPONSE_INIT                                  \
-	{                                                   \
-		.retry_after_sec = -1, .refusal = STR_INIT, \
+#define HTTP_RESPONSE_INIT                  \
+	{                                   \
+		.fields = HTTP_FIELDS_INIT, \
+		.refusal = STR_INIT,        \
 	}
 void http_response_release(struct http_response *r);
 #define autohttp_response __attribute__((cleanup(http_response_release))) struct http_response

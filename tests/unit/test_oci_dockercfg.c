@@ -42,6 +42,7 @@ static const struct {
 	{ "{\"auths\":{\"h\":{\"auth\":\"bWU=\"}}}", "base64 of user:password" },
 	{ "{\"auths\":{\"h\":{\"auth\":7}}}", "'auth' is not a string" },
 	{ "{\"auths\":{\"h\":\"SECRET\"}}", "no object" },
+	{ "{\"auths\":{\"h\":{\"registrytoken\":\"SECRET\\r\\nX: y\"}}}", "is no token" },
 };
 
 static void assert_same(const char *got, const char *want)
