@@ -3,14 +3,17 @@
  * each with the file of its configuration and those of its layers.
  *
  * Layouts: old (<id>/layer.tar, some of them links to others; <id>/json, VERSION and
- * repositories aren't read), new (blobs/sha256/<hex>, an OCI layout around it), and what other
- * tools write. Digests: a layer's file of the form blobs/sha256/<hex> has that digest; an
- * uncompressed one has its diff_id; of another nobody says it: oci_layer.digest is "", and the
- * diff_id remains to be checked. The image's digest is that of its configuration: there is no
- * manifest. Which:   the one with the tag, in any form that Docker takes for the same; without
- * a tag the only one. Errors:  ERR_NOTFOUND (lists the tags there are), ERR_CORRUPT, ERR_LIMIT.
+ *          repositories aren't read), new (blobs/sha256/<hex>, an OCI layout around it), and
+ *          what other tools write.
+ * Digests: a layer's file of the form blobs/sha256/<hex> has that digest; an uncompressed one
+ *          has its diff_id; of another nobody says it: oci_layer.digest is "", and the diff_id
+ *          remains to be checked. The image's digest is that of its configuration: there is no
+ *          manifest.
+ * Which:   the one with the tag, in any form that Docker takes for the same; without a tag the
+ *          only one.
+ * Errors:  ERR_NOTFOUND (lists the tags there are), ERR_CORRUPT, ERR_LIMIT.
  * Spec:    Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset
- * Format".
+ *          Format".
  */
 #ifndef OCI_DOCKERARCHIVE_H
 #define OCI_DOCKERARCHIVE_H

@@ -23,11 +23,9 @@ struct http_fields {
 	int64_t range_bytes;     /* where the range begins; likewise */
 	bool is_encoded;         /* a Content-Encoding other than identity */
 };
-#define HTTP_FIELDS_INIT               \
-	{                              \
-		.retry_after_sec = -1, \
-		.length_bytes = -1,    \
-		.range_bytes = -1,     \
+#define HTTP_FIELDS_INIT                                                      \
+	{                                                                     \
+		.retry_after_sec = -1, .length_bytes = -1, .range_bytes = -1, \
 	}
 void http_fields_release(struct http_fields *f);
 

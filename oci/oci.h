@@ -1,21 +1,25 @@
 /*
  * oci.h - an image reference becomes verified layer files and an image configuration.
  *
- * References: `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, and
- *             `oci:DIR[:TAG][@digest]`, an OCI image layout, also in a tar
- *             (`oci-archive:FILE..`), and `docker-archive:FILE[:TAG]` (oci/ref.h).
- * Shape:      oci_resolve() reads manifest and configuration only; oci_fetch() brings the
- *             layers. A build whose disk is cached never calls oci_fetch().
- * Blobs:      are kept in blob_dir/<hex of sha256>, under their final name only after their
- *             digest matched, synced. Layers of a layout or an archive are read in place:
- * whoever reads them verifies (oci_layer.is_verified). Trust:      everything from a registry
- * or a layout is hostile; limits are the OCI_MAX_ values here and in oci/manifest.h,
- * oci/config.h. Transport:  https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1);
- * oci/endpoint.h. Mirrors:    oci/registries.h. Credentials: oci/credentials.h. Threads:
- * oci_fetch_begin() starts some, oci_fetch_end() or _free() has ended them when it returns;
- * temporary files are removed on failure, on a signal (base/interrupt.h), and after SIGKILL by
- * the next fetch. Spec:       OCI image-spec v1.1 (manifest.md, config.md, image-layout.md),
- * distribution-spec v1.1.
+ * References:  `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, and
+ *              `oci:DIR[:TAG][@digest]`, an OCI image layout, also in a tar
+ *              (`oci-archive:FILE..`), and `docker-archive:FILE[:TAG]` (oci/ref.h).
+ * Shape:       oci_resolve() reads manifest and configuration only; oci_fetch() brings the
+ *              layers. A build whose disk is cached never calls oci_fetch().
+ * Blobs:       are kept in blob_dir/<hex of sha256>, under their final name only after their
+ *              digest matched, synced. Layers of a layout or an archive are read in place:
+ *              whoever reads them verifies (oci_layer.is_verified).
+ * Trust:       everything from a registry or a layout is hostile; limits are the OCI_MAX_
+ *              values here and in oci/manifest.h, oci/config.h.
+ * Transport:   https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1);
+ *              oci/endpoint.h.
+ * Mirrors:     oci/registries.h.
+ * Credentials: oci/credentials.h.
+ * Threads:     oci_fetch_begin() starts some, oci_fetch_end() or _free() has ended them when
+ *              it returns; temporary files are removed on failure, on a signal
+ *              (base/interrupt.h), and after SIGKILL by the next fetch.
+ * Spec:        OCI image-spec v1.1 (manifest.md, config.md, image-layout.md),
+ *              distribution-spec v1.1.
  */
 #ifndef OCI_OCI_H
 #define OCI_OCI_H

@@ -5,10 +5,10 @@
  *           docker.io, a docker.io repository of one component is below library/, and neither
  *           tag nor digest is the tag latest. What stands before the first '/' is a host if it
  *           has a '.', a ':' or an upper-case letter, or is "localhost". With a digest the tag
- * is only remembered. Local:    `oci:DIR[:TAG][@sha256:..]`, a layout;
- * `oci-archive:FILE[:TAG][@sha256:..]`, one in a tar; `docker-archive:FILE[:TAG]`, what docker
- * save writes. DIR and FILE hold no ':'; what follows the first one is the tag, any image-spec
- * reference name
+ *           is only remembered.
+ * Local:    `oci:DIR[:TAG][@sha256:..]`, a layout; `oci-archive:FILE[:TAG][@sha256:..]`, one
+ *           in a tar; `docker-archive:FILE[:TAG]`, what docker save writes. DIR and FILE hold
+ *           no ':'; what follows the first one is the tag, any image-spec reference name
  *           ("docker.io/library/debian:12").
  * Limits:   a name (host and repository) of 255 bytes, a tag of 128; DIR and a layout's tag
  *           PATH_MAX together.

@@ -2,13 +2,13 @@
  * tarball.h - where in a tar its files are, so that they can be read in place.
  *
  * Shape:  ustar, with GNU long names and links, PAX path, linkpath and size, base-256 numbers.
- * Names come clean: no leading "/" or "./", no "." or ".."; of two files of one name the last
- * one counts. Kept are regular files and links; links are followed inside the tar, up to
- *         TARBALL_LINK_HOPS.
+ *         Names come clean: no leading "/" or "./", no "." or ".."; of two files of one name
+ *         the last one counts. Kept are regular files and links; links are followed inside the
+ *         tar, up to TARBALL_LINK_HOPS.
  * Trust:  hostile. Every size is held against the file's length.
  * Errors: ERR_CORRUPT, ERR_LIMIT, ERR_NOTFOUND, ERR_SYS; ERR_USAGE for a compressed one, in
- * which nothing can be read in place. Spec:   POSIX.1-2017 pax(1); GNU tar manual, "Basic Tar
- * Format".
+ *         which nothing can be read in place.
+ * Spec:   POSIX.1-2017 pax(1); GNU tar manual, "Basic Tar Format".
  */
 #ifndef OCI_TARBALL_H
 #define OCI_TARBALL_H
