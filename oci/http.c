@@ -25,11 +25,11 @@ struct transfer {
 	const struct http_request *request;
 	struct http_response *response;
 	size_t header_bytes;
-	int64_t idle_ms;      /* how long nothing may come */
-	int64_t last_ms;      /* when something came */
-	int64_t slow_ms;      /* since when slow_bytes have come */
+	int64_t idle_ms; /* how long nothing may come */
+	int64_t last_ms; /* when something came */
+	int64_t slow_ms; /* since when slow_bytes have come */
 	int64_t slow_bytes;
-	int64_t skip_bytes;   /* of the body, that the sink has already */
+	int64_t skip_bytes; /* of the body, that the sink has already */
 	bool has_body;
 	struct err *failed; /* of the sink, or of a limit */
 };
@@ -233,7 +233,8 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 			(long long)t->idle_ms / 1000);
 	else if (clock_ms() - t->slow_ms > HTTP_SLOW_STALLS * t->idle_ms)
 		err_set(&t->failed, ERR_NET, "it sent no more than %lld bytes in %lld seconds",
-			(long long)t->slow_bytes, (long long)(HTTP_SLOW_STALLS * t->idle_ms / 1000));
+			(long long)t->slow_bytes,
+			(long long)(HTTP_SLOW_STALLS * t->idle_ms / 1000));
 	else
 		return 0;
 	t->response->fault = HTTP_BROKEN;

@@ -31,8 +31,7 @@ enum {
 	HTTP_MAX_HEADER_BYTES = 256 << 10,
 	HTTP_MAX_REFUSAL_BYTES = 16 << 10,
 	HTTP_STALL_SEC = 20,
-	HTTP_SLOW_STALLS =
-		3, /* so many stall_sec with less than HTTP_SLOW_BYTES are too much */
+	HTTP_SLOW_STALLS = 3, /* so many with fewer bytes than these: too slow */
 	HTTP_SLOW_BYTES = 4096,
 };
 

@@ -1,7 +1,6 @@
 /* Images in tars: OCI layouts, and what docker save writes, old and new; read in place. */
 #include <signal.h>
 
-#include "base/proc.h"
 #include "oci/tarball.h"
 #include "oci_fixture.h"
 
@@ -25,18 +24,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs a command in t.dir. */
 static void run(const char *command)
 {
-	char sh[] = "/bin/sh", flags[] = "-ec";
-	autofree char *script = xasprintf("cd %s && exec 2>&1; %s", t.dir, command);
-	autostr out = STR_INIT;
-	struct err *e = NULL;
-	int rc = proc_run((char *[]){ sh, flags, script, NULL }, 4096, &out, &e);
-
-	if (rc)
-		print_error("%s: %s\n", command, out.at);
-	ok(rc, &e);
+	run_in(t.dir, command);
 }
 
 static char *ref_of(const char *prefix, const char *rest)
