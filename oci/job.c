@@ -90,14 +90,13 @@ static int store(struct http *h, struct job *job, struct err **e)
 	struct arrival a = { .job = job };
 	int claimed, fd;
 
-	claimed =
-		blob_claim(&(struct blob_claim){ .dir = o->blob_dir,
-						 .digest = layer->digest,
-						 .size_bytes = layer->size_bytes,
-						 .patience_sec = http_stall_sec(o->stall_sec),
-						 .is_stopped = is_stopped,
-						 .arg = job },
-			   &writer, e);
+	claimed = blob_claim(&(struct blob_claim){ .dir = o->blob_dir,
+						   .digest = layer->digest,
+						   .size_bytes = layer->size_bytes,
+						   .patience_sec = http_stall_sec(o->stall_sec),
+						   .is_stopped = is_stopped,
+						   .arg = job },
+			     &writer, e);
 	if (claimed < 0)
 		return -1;
 	if (!claimed) {
