@@ -215,8 +215,9 @@ static int keep_bytes(struct archivetree *t, const struct layer_entry *ent, size
 	if (write_blob(t, fd, e))
 		return -1;
 	/* Holes count: the file is as long as the archive says. */
-	return ftruncate(fd, (off_t)ent->size_bytes) ? err_sys(e, "keeping a file of the archive")
-						      : 0;
+	return ftruncate(fd, (off_t)ent->size_bytes)
+		       ? err_sys(e, "keeping a file of the archive")
+		       : 0;
 }
 
 static struct str *copy_xattrs(const struct xattrs *x)
@@ -263,8 +264,8 @@ static int find_linked(struct archivetree *t, const char *name, size_t *ret, str
 	to = find(t, path);
 	str_add_visible(&shown, name, strlen(name));
 	if (!to || S_ISDIR(file_of(t, to)->mode))
-		return err_set(e, ERR_CORRUPT, "a hard link to %s, which is no file of the archive",
-			       shown.at);
+		return err_set(e, ERR_CORRUPT,
+			       "a hard link to %s, which is no file of the archive", shown.at);
 	*ret = to->inode;
 	return 0;
 }

@@ -48,9 +48,9 @@ struct context_selection {
 	bool has_wildcard;
 };
 /*
- * is_add: a source that is an archive is unpacked, if context_use_add() was called before; its path
- * is then that of the tree it becomes. ERR_USAGE: a source is missing, ignored, outside. Sources of
- * ADD that are URLs or git repositories: addsources_select().
+ * is_add: a source that is an archive is unpacked, if context_use_add() was called before; its
+ * path is then that of the tree it becomes. ERR_USAGE: a source is missing, ignored, outside.
+ * Sources of ADD that are URLs or git repositories: addsources_select().
  */
 int context_select(struct context *c, const struct strv *sources, bool is_add,
 		   struct context_selection *ret, struct err **e);

@@ -1,5 +1,5 @@
-/* context_internal.h - what context.c (opening, walking), context_select.c (what a source means) and
- * context_pack.c (the image) share. */
+/* context_internal.h - what context.c (opening, walking), context_select.c (what a source
+ * means) and context_pack.c (the image) share. */
 #ifndef BUILDER_CONTEXT_INTERNAL_H
 #define BUILDER_CONTEXT_INTERNAL_H
 
@@ -13,8 +13,8 @@
 enum { CONTEXT_LINKS_MAX = 40, CONTEXT_DEPTH_MAX = 256, CONTEXT_ENTRIES_MAX = 4000000 };
 
 struct context_file {
-	char *name; /* relative to the root */
-	char *link; /* symlink target, or NULL */
+	char *name;         /* relative to the root */
+	char *link;         /* symlink target, or NULL */
 	struct str *xattrs; /* packed (rootfs/xattr.h), or NULL */
 	struct stat st;
 };
@@ -24,8 +24,8 @@ struct context {
 	int root_fd;
 	struct ignore *ignore;
 	char *ignore_name;
-	struct contextsource *source; /* NULL: the directory is the user's */
-	struct addsources *add;       /* borrowed; NULL: ADD unpacks nothing */
+	struct contextsource *source;   /* NULL: the directory is the user's */
+	struct addsources *add;         /* borrowed; NULL: ADD unpacks nothing */
 	VEC(struct context_file) files; /* selected; sorted and made unique before packing */
 };
 

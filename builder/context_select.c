@@ -322,4 +322,3 @@ void context_selection_release(struct context_selection *s)
 {
 	strv_release(&s->paths);
 }
-

@@ -101,7 +101,8 @@ static int check_flag(const struct instruction *what, const char *flag, struct e
 	autofree char *bare = xstrndup(name, n);
 
 	if (is_among(what->flags, 5, name, n)) {
-		if (!name[n] && !str_starts(name, "keep-git-dir") && !str_starts(name, "unpack"))
+		if (!name[n] && !str_starts(name, "keep-git-dir") &&
+		    !str_starts(name, "unpack"))
 			return err_set(e, ERR_USAGE, "missing a value on flag: --%s", bare);
 		return 0;
 	}

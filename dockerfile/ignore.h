@@ -30,7 +30,8 @@ bool ignore_may_keep_below(const struct ignore *g, const char *dir);
 
 /* Has it a pattern with '!'? */
 bool ignore_has_exception(const struct ignore *g);
-/* Does one pattern, "*" or "**" (or that and a "*" below it), leave out all that is in the root? */
+/* Does one pattern, "*" or "**" (or that and a "*" below it), leave out all that is in the
+ * root? */
 bool ignore_covers_root(const struct ignore *g);
 
 /* The shortest spelling of a path, without looking at any file ("./a//b/../c/" is "a/c"; ""
