@@ -172,12 +172,12 @@ static int select_archive(struct context *c, const char *path, struct sha256 *h,
 	return failed;
 }
 
-static bool is_regular(struct context *c, const char *path)
+static bool is_a(struct context *c, const char *path, mode_t type)
 {
 	struct stat st;
 
 	return fstatat(c->root_fd, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode);
+	       (st.st_mode & S_IFMT) == type;
 }
 
 static int ignored(struct context *c, const char *source, struct err **e)
@@ -194,10 +194,11 @@ static int select_found(struct context *c, const char *path, const char *found,
 	const char *slash = strrchr(path, '/');
 	bool is_kept = false;
 
-	if (is_regular(c, found) && !ignore_match(c->ignore, found) &&
+	if (is_a(c, found, S_IFREG) && !ignore_match(c->ignore, found) &&
 	    is_unpacked(c, found, is_add))
 		return select_archive(c, found, h, ret, e);
-	sha256_add_field(h, "source");
+	/* Of a directory the content is copied: one that holds a file isn't the file. */
+	sha256_add_field(h, is_a(c, found, S_IFDIR) ? "directory" : "file");
 	if (context_walk(c, found, slash ? slash + 1 : path, h, &is_kept, e))
 		return -1;
 	if (!is_kept)
