@@ -151,7 +151,6 @@ static void test_refusals(void **state)
 		{ "FROM x\nRUN <<EOF\nhi\nEOF\n", "a heredoc (<<EOF) in RUN is not supported" },
 		{ "FROM x\nFROM y\n", "a second FROM (several stages) is not supported" },
 		{ "FROM x\nONBUILD RUN y\n", "ONBUILD is not supported" },
-		{ "FROM x\nADD https://a/b /c\n", "ADD of a URL" },
 		{ "FROM x\nCOPY https://a/b /c\n", "source can't be a URL for COPY" },
 		{ "FROM x\nSHELL /bin/sh\n",
 		  "SHELL requires the arguments to be in JSON form" },
