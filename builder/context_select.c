@@ -5,31 +5,6 @@
 #include "builder/context_internal.h"
 #include "rootfs/rootfs.h"
 
-/* "/a/./b/../c/" -> "a/c"; what leads above the root stays inside it. The caller frees. */
-static char *clean_source(const char *source)
-{
-	autostr out = STR_INIT;
-
-	for (const char *at = source; *at;) {
-		size_t n = strcspn(at, "/");
-
-		if (n == 2 && strncmp(at, "..", 2) == 0) {
-			char *slash = strrchr(out.at, '/');
-
-			out.len = slash ? (size_t)(slash - out.at) : 0;
-			if (out.cap)
-				out.at[out.len] = '\0';
-		} else if (n && !(n == 1 && *at == '.')) {
-			if (out.len)
-				str_addc(&out, '/');
-			str_addn(&out, at, n);
-		}
-		at += n;
-		at += *at == '/';
-	}
-	return str_take(&out);
-}
-
 /* True if ".." in path leads above where it starts. */
 static bool climbs_out(const char *path)
 {
@@ -120,7 +95,7 @@ static int resolve(struct context *c, const char *path, struct resolution *r, st
 		autofree char *next = follow(r, &f, saved ? todo + end + 1 : "");
 
 		free(todo);
-		todo = clean_source(next);
+		todo = path_inside(next);
 		done = 0;
 		failed = context_keep(c, &f, e);
 		context_file_release(&f);
@@ -301,7 +276,7 @@ static int select_wild(struct context *c, const char *path, const char *source, 
 int context_select_one(struct context *c, const char *source, bool is_add, struct sha256 *h,
 		       struct context_selection *ret, struct err **e)
 {
-	autofree char *path = clean_source(source);
+	autofree char *path = path_inside(source);
 
 	return has_wildcard(path) ? select_wild(c, path, source, is_add, h, ret, e)
 				  : select_path(c, path, source, is_add, h, ret, e);

@@ -238,15 +238,13 @@ static int read_fragment(struct df_git *g, const char *fragment, struct err **e)
 /* Nothing of it may look like an option, and the subdirectory stays inside. */
 static int check(struct df_git *g, struct err **e)
 {
-	autofree char *rooted = xasprintf("/%s", g->subdir);
-	char *clean = path_clean(rooted);
+	char *subdir = path_inside(g->subdir);
 	size_t n = scheme_length(g->remote);
 	const char *host = n ? g->remote + n + 3 : g->remote;
 	const char *at = strchr(host, '@');
 
 	free(g->subdir);
-	g->subdir = xstrdup(clean + 1);
-	free(clean);
+	g->subdir = subdir;
 	if (*g->remote == '-' || *host == '-' || (at && at[1] == '-') || *g->ref == '-')
 		return err_set(e, ERR_USAGE, "a host or a reference can't begin with '-'");
 	for (const char *c = g->remote; *c; c++)

@@ -38,6 +38,10 @@ bool ignore_covers_root(const struct ignore *g);
  * is "."). The caller frees. */
 char *path_clean(const char *path);
 
+/* A path inside a root, clean and without a leading slash: what leads above the root stays in it
+ * ("/../a/" is "a"; "" is the root). The caller frees. */
+char *path_inside(const char *path);
+
 /* Go's filepath.Match, used for COPY sources: * and ? stop at '/'. 1 match, 0 none, -1
  * ERR_USAGE malformed pattern. */
 int path_match(const char *pattern, const char *name, struct err **e);
