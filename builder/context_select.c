@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "builder/context_internal.h"
+#include "builder/contextsource.h"
 #include "rootfs/rootfs.h"
 
 /* True if ".." in path leads above where it starts. */
@@ -106,20 +107,32 @@ static int resolve(struct context *c, const char *path, struct resolution *r, st
 	return 0;
 }
 
+/* As docker says it; why is what more there is to say. */
+static int not_found(const char *source, const char *why, struct err **e)
+{
+	autofree char *path = path_inside(source);
+
+	return err_set(e, ERR_USAGE, "failed to compute cache key: \"/%s\": not found%s", path,
+		       why);
+}
+
 static int missing(struct context *c, const char *source, const struct resolution *r,
 		   struct err **e)
 {
+	/* Where the context is tells nothing if it is a directory of ours. */
+	autofree char *where = xasprintf("%s%s", c->source && c->source->work ? "" : " ",
+					 c->source && c->source->work ? "" : c->dir);
+	autofree char *why = NULL;
+
 	if (r->escape)
-		return err_set(e, ERR_USAGE,
-			       "\"%s\": the symbolic link %s points to %s, which is outside "
-			       "the build context %s",
-			       source, r->escape, r->escape_to, c->dir);
-	if (climbs_out(source))
-		return err_set(e, ERR_USAGE,
-			       "\"%s\": not found: it is outside the build context %s", source,
-			       c->dir);
-	return err_set(e, ERR_USAGE, "\"%s\": not found in the build context %s", source,
-		       c->dir);
+		why = xasprintf(": the symbolic link %s points to %s, which is outside the "
+				"build context%s",
+				r->escape, r->escape_to, where);
+	else if (climbs_out(source))
+		why = xasprintf(": %s is outside the build context%s", source, where);
+	else
+		why = xasprintf(" in the build context%s", where);
+	return not_found(source, why, e);
 }
 
 /* Would ADD unpack it? */
@@ -157,8 +170,9 @@ static bool is_a(struct context *c, const char *path, mode_t type)
 
 static int ignored(struct context *c, const char *source, struct err **e)
 {
-	return err_set(e, ERR_USAGE, "\"%s\": not found: it is excluded by %s", source,
-		       c->ignore_name);
+	autofree char *why = xasprintf(": it is excluded by %s", c->ignore_name);
+
+	return not_found(source, why, e);
 }
 
 /* Where the source really is. */
