@@ -17,10 +17,10 @@
 #include "builder/urlmemo.h"
 #include "dockerfile/value.h"
 
-enum tree_kind { TREE_URL, TREE_UNPACKED_URL, TREE_GIT, TREE_ARCHIVE };
+enum addtree_kind { TREE_URL, TREE_UNPACKED_URL, TREE_GIT, TREE_ARCHIVE };
 
 struct addtree {
-	enum tree_kind kind;
+	enum addtree_kind kind;
 	char *dir;    /* of ours: where its bytes are or will be */
 	char *prefix; /* in the image */
 	/* URLs */
@@ -89,7 +89,7 @@ static int need_work(struct addsources *a, struct err **e)
 	return a->work ? 0 : workdir_new(a->store, &a->work, e);
 }
 
-static struct addtree *new_tree(struct addsources *a, enum tree_kind kind)
+static struct addtree *new_tree(struct addsources *a, enum addtree_kind kind)
 {
 	struct addtree *t = xcalloc(1, sizeof(*t));
 
@@ -323,6 +323,7 @@ static int need_git(struct addsources *a, struct addtree *t, struct err **e)
 	if (gitclone(&o, commit, &found, e))
 		return -1;
 	t->dir = found;
+	t->is_here = true;
 	return 0;
 }
 
@@ -348,13 +349,22 @@ static bool is_as_seen(int fd, const struct stat *seen)
 	       st.st_mtim.tv_nsec == seen->st_mtim.tv_nsec;
 }
 
+/* Of an earlier image. */
+static int forget_blobs(struct addtree *t, struct err **e)
+{
+	if (t->blob_fd < 0)
+		return 0;
+	close(take_fd(t->blob_fd));
+	return fs_remove_tree(t->dir, e);
+}
+
 static int list_archive(struct addsources *a, struct addtree *t, int fd, size_t index,
 			struct packlist *to, struct err **e)
 {
 	autofree char *scratch = NULL;
 	AUTO(untar) u = NULL;
 
-	if (make_dir(a, t, "archive", e) || fs_mkdirs(t->dir, 0700, e))
+	if (make_dir(a, t, "archive", e) || forget_blobs(t, e) || fs_mkdirs(t->dir, 0700, e))
 		return -1;
 	scratch = xasprintf("%s.tar", t->dir);
 	t->blob_fd = open(t->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -386,11 +396,13 @@ static int need_archive(struct addsources *a, struct addtree *t, size_t index,
 static int list_unpacked_url(struct addsources *a, struct addtree *t, size_t index,
 			     struct packlist *to, struct err **e)
 {
-	autofree char *path = xasprintf("%s/%s", t->dir, t->file_name);
-	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	autoclose int fd = -1;
 
+	if (!t->path) /* t->dir will be that of what was in it */
+		t->path = xasprintf("%s/%s", t->dir, t->file_name);
+	fd = open(t->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, "opening %s", path);
+		return err_sys(e, "opening %s", t->path);
 	if (list_archive(a, t, fd, index, to, e))
 		return err_wrap(e, "unpacking %s", t->url);
 	return 0;
@@ -406,13 +418,13 @@ static int list_dir(struct addtree *t, struct packlist *to, struct err **e)
 	int failed;
 
 	strv_push(&sources, ".");
+	context_free(take(t->files)); /* of an earlier image */
 	failed = context_open(t->dir, NULL, "", &t->files, e) ||
-		 context_select(t->files, &sources, false, &all, e);
+		 context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
+	if (!failed)
+		context_list(&all, t->prefix, to);
 	context_selection_release(&all);
-	if (failed)
-		return -1;
-	context_list(t->files, t->prefix, to);
-	return 0;
+	return failed ? -1 : 0;
 }
 
 static int list_tree(struct addsources *a, size_t i, struct packlist *to, struct err **e)
@@ -425,38 +437,35 @@ static int list_tree(struct addsources *a, size_t i, struct packlist *to, struct
 	case TREE_UNPACKED_URL:
 		return list_unpacked_url(a, t, i, to, e);
 	case TREE_GIT:
-		return need_git(a, t, e) || list_dir(t, to, e) ? -1 : 0;
+		return (!t->is_here && need_git(a, t, e)) || list_dir(t, to, e) ? -1 : 0;
 	case TREE_ARCHIVE:
 		return need_archive(a, t, i, to, e);
 	}
 	return err_set(e, ERR_BUG, "tree of kind %d", t->kind);
 }
 
-int addsources_list(struct addsources *a, struct packlist *to, struct err **e)
+size_t addsources_count(const struct addsources *a)
 {
-	for (size_t i = 0; i < a->trees.n; i++)
+	return a->trees.n;
+}
+
+int addsources_list(struct addsources *a, size_t first, size_t n, struct packlist *to,
+		    struct err **e)
+{
+	for (size_t i = first; i < first + n; i++)
 		if (list_tree(a, i, to, e))
 			return -1;
 	return 0;
 }
 
-static int select_one(struct addsources *a, struct context *c, const char *source,
-		      const struct add_flags *flags, struct sha256 *h,
-		      struct context_selection *ret, struct err **e)
+int addsources_fetch(struct addsources *a, const char *source, const struct add_flags *flags,
+		     struct sha256 *h, struct context_selection *ret, struct err **e)
 {
-	switch (df_source_kind(source)) {
-	case DF_SOURCE_URL:
-		return fetch_url(a, source, flags, h, ret, e);
-	case DF_SOURCE_GIT:
-		return fetch_git(a, source, flags, h, ret, e);
-	case DF_SOURCE_PATH:
-		break;
-	}
-	return context_select_one(c, source, flags->is_unpacked != 0, h, ret, e);
+	return df_source_kind(source) == DF_SOURCE_URL ? fetch_url(a, source, flags, h, ret, e)
+						       : fetch_git(a, source, flags, h, ret, e);
 }
 
-static int check_checksum(const struct strv *sources, const struct add_flags *flags,
-			  struct err **e)
+int addsources_check(const struct strv *sources, const struct add_flags *flags, struct err **e)
 {
 	if (!flags->checksum || !*flags->checksum)
 		return 0;
@@ -465,20 +474,5 @@ static int check_checksum(const struct strv *sources, const struct add_flags *fl
 			       "checksum can't be specified for multiple sources");
 	if (df_source_kind(sources->at[0]) == DF_SOURCE_PATH)
 		return err_set(e, ERR_USAGE, "checksum requires HTTP(S) or Git sources");
-	return 0;
-}
-
-int addsources_select(struct addsources *a, struct context *c, const struct strv *sources,
-		      const struct add_flags *flags, struct context_selection *ret,
-		      struct err **e)
-{
-	AUTO(sha256) h = sha256_new();
-
-	if (check_checksum(sources, flags, e))
-		return -1;
-	for (size_t i = 0; i < sources->n; i++)
-		if (select_one(a, c, sources->at[i], flags, h, ret, e))
-			return -1;
-	sha256_end_hex(h, ret->digest);
 	return 0;
 }

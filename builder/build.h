@@ -12,6 +12,7 @@
 #include "builder/registry_options.h"
 #include "builder/secret.h"
 #include "builder/service.h"
+#include "builder/ssh.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 
@@ -27,7 +28,8 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
-	struct secrets secrets; /* --secret */
+	struct secrets secrets;       /* --secret */
+	const struct ssh_agents *ssh; /* --ssh; NULL: none */
 	const char *target;
 	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;    /* --pull */

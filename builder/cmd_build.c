@@ -19,7 +19,7 @@ struct raw {
 	unsigned long long disk;
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
-	struct strv secrets, no_cache_filter;
+	struct strv secrets, ssh, no_cache_filter;
 	bool is_json, is_quiet, is_check;
 };
 
@@ -155,11 +155,15 @@ static void print_result(const struct raw *raw, const struct build_result *r)
 		printf("%s %s\n", r->names.at[i], r->id);
 }
 
-static int build_and_print(const struct raw *raw, const struct build_opts *o, struct err **e)
+static int build_and_print(const struct raw *raw, struct build_opts *o, struct err **e)
 {
+	AUTO(ssh_agents) ssh = NULL;
 	struct build_result result;
 	int failed;
 
+	if (ssh_agents_open(&raw->ssh, &ssh, e))
+		return -1;
+	o->ssh = ssh;
 	interrupt_start_guard();
 	failed = build_template(o, &result, e);
 	if (!failed)
@@ -171,6 +175,7 @@ static int build_and_print(const struct raw *raw, const struct build_opts *o, st
 static void release(struct raw *raw, struct build_opts *o)
 {
 	strv_release(&raw->secrets);
+	strv_release(&raw->ssh);
 	strv_release(&raw->no_cache_filter);
 	strv_release(&o->names);
 	strv_release(&o->build_args);
@@ -216,11 +221,14 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "give up after this long (default 120)" },
 		{ 0, "build-arg", OPTION_STRV, &o.build_args, "KEY=VALUE",
 		  "value of an ARG; KEY alone takes it from the environment" },
-		{ 0, "build-context", OPTION_STRV, &o.contexts, "NAME=oci-layout://DIR[:TAG]",
-		  "what stands in for the image NAME" },
+		{ 0, "build-context", OPTION_STRV, &o.contexts,
+		  "NAME=DIR|oci-layout://DIR[:TAG]",
+		  "directory to copy from, or what stands in for the image NAME" },
 		{ 0, "label", OPTION_STRV, &o.labels, "KEY=VALUE", "label of the result" },
 		{ 0, "secret", OPTION_STRV, &raw.secrets, "id=ID[,src=FILE|,env=VAR]",
 		  "file or variable for RUN --mount=type=secret" },
+		{ 0, "ssh", OPTION_STRV, &raw.ssh, "ID[=SOCKET|KEY]",
+		  "ssh agent for RUN --mount=type=ssh" },
 		{ 0, "target", OPTION_STR, &o.target, "STAGE", "stage to build" },
 		{ 0, "check", OPTION_BOOL, &raw.is_check, NULL,
 		  "show what is doubtful in the Dockerfile; build nothing" },

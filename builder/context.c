@@ -9,6 +9,7 @@
 #include "builder/context_internal.h"
 #include "builder/contextsource.h"
 
+enum { DEPTH_MAX = 256, ENTRIES_MAX = 4000000 };
 enum { LIST_BYTES = 65536, VALUE_BYTES = 65536 }; /* Linux has no longer attributes */
 
 int context_open(const char *dir, const struct str *ignore_text, const char *ignore_name,
@@ -37,9 +38,6 @@ void context_free(struct context *c)
 {
 	if (!c)
 		return;
-	vec_each (f, &c->files)
-		context_file_release(f);
-	vec_release(&c->files);
 	ignore_free(c->ignore);
 	if (c->root_fd >= 0)
 		close(c->root_fd);
@@ -54,11 +52,6 @@ void context_keep_source(struct context *c, struct contextsource *take_source)
 	c->source = take_source;
 }
 
-void context_use_add(struct context *c, struct addsources *add)
-{
-	c->add = add;
-}
-
 const struct ignore *context_ignore(const struct context *c)
 {
 	return c->ignore;
@@ -71,8 +64,7 @@ char *context_join(const char *dir, const char *name)
 
 /* ---- one file into the digest ---- */
 
-/* Of all, but what belongs to the host's own labels: security.* other than capabilities,
- * system.*. */
+/* Of all, but what belongs to the host's own labels: security.* other than capabilities, system.*. */
 static bool is_kept_xattr(const char *name)
 {
 	return streq(name, "security.capability") ||
@@ -146,16 +138,18 @@ int context_digest_bytes(struct context *c, struct context_file *f, struct sha25
 
 /* `shown` is the name that counts: relative to the copied directory, or the base name of a
  * copied file. */
-static int digest_file(struct context *c, struct context_file *f, const char *shown,
-		       struct sha256 *h, struct err **e)
+int selecting_digest(struct selecting *s, struct context_file *f, const char *shown,
+		     struct err **e)
 {
+	struct sha256 *h = s->h;
+
 	sha256_add_field(h, shown);
 	sha256_add_u64(h, f->st.st_mode);
 	if (S_ISLNK(f->st.st_mode)) {
 		sha256_add_field(h, f->link);
 	} else if (S_ISREG(f->st.st_mode)) {
 		sha256_add_u64(h, (uint64_t)f->st.st_size);
-		if (context_digest_bytes(c, f, h, e))
+		if (context_digest_bytes(s->c, f, h, e))
 			return -1;
 	} else if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode)) {
 		sha256_add_u64(h, f->st.st_rdev);
@@ -181,7 +175,7 @@ static int read_link(struct context *c, const char *name, char **ret, struct err
 
 int context_stat(struct context *c, const char *name, struct context_file *ret, struct err **e)
 {
-	*ret = (struct context_file){ 0 };
+	*ret = (struct context_file){ .content = STR_INIT };
 	if (fstatat(c->root_fd, *name ? name : ".", &ret->st, AT_SYMLINK_NOFOLLOW))
 		return err_sys(e, "looking at %s in the build context", name);
 	if (S_ISLNK(ret->st.st_mode) && read_link(c, name, &ret->link, e))
@@ -220,14 +214,14 @@ int context_names(struct context *c, const char *dir, struct strv *ret, struct e
 	return list_folder(c, dir, NULL, ret, e);
 }
 
-int context_keep(struct context *c, struct context_file *f, struct err **e)
+int selecting_keep(struct selecting *s, struct context_file *f, struct err **e)
 {
-	if (c->files.n >= CONTEXT_ENTRIES_MAX)
+	if (s->files.n >= ENTRIES_MAX)
 		return err_set(e, ERR_LIMIT,
 			       "more than %d files are copied from the build context",
-			       CONTEXT_ENTRIES_MAX);
-	vec_push(&c->files, *f);
-	*f = (struct context_file){ 0 };
+			       ENTRIES_MAX);
+	vec_push(&s->files, *f);
+	*f = (struct context_file){ .content = STR_INIT };
 	return 0;
 }
 
@@ -235,32 +229,22 @@ void context_file_release(struct context_file *f)
 {
 	free(f->name);
 	free(f->link);
+	str_release(&f->content);
 	if (f->xattrs)
 		str_release(f->xattrs);
 	free(f->xattrs);
-	*f = (struct context_file){ 0 };
+	*f = (struct context_file){ .content = STR_INIT };
 }
-
-struct walk {
-	struct context *c;
-	struct sha256 *h;
-	size_t source_length; /* of the copied directory's name: what follows it is the name
-				 that counts */
-	const char *base;     /* the name that counts for the source itself, if it is a file */
-	int depth;
-};
-
-static int walk_one(struct walk *w, const char *name, bool *ret_is_kept, struct err **e);
 
 static int walk_children(struct walk *w, struct context_file *f, bool *ret_any, struct err **e)
 {
 	const char *dir = f->name;
 	autostrv names = STRV_INIT;
 
-	if (++w->depth > CONTEXT_DEPTH_MAX)
+	if (++w->depth > DEPTH_MAX)
 		return err_set(e, ERR_LIMIT, "%s is nested deeper than %d directories", dir,
-			       CONTEXT_DEPTH_MAX);
-	if (list_folder(w->c, dir, f, &names, e))
+			       DEPTH_MAX);
+	if (list_folder(w->s->c, dir, f, &names, e))
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
 		autofree char *child = context_join(dir, names.at[i]);
@@ -278,42 +262,66 @@ static const char *shown_name(const struct walk *w, const char *name)
 {
 	const char *below = name + w->source_length;
 
+	if (w->s->ask->has_parents)
+		return name + w->kept;
 	return *below == '/' ? below + 1 : *below ? below : w->base;
 }
 
-/* An ignored directory is there all the same when something below it is kept; a directory is
- * digested after its content. */
-static int walk_one(struct walk *w, const char *name, bool *ret_is_kept, struct err **e)
+/* What --exclude looks at: the path below a copied directory. NULL: the source itself. */
+static const char *below_source(const struct walk *w, const char *name)
 {
-	bool is_ignored = *name && ignore_match(w->c->ignore, name);
+	const char *below = name + w->source_length;
+
+	below += *below == '/';
+	return *below && w->s->excludes ? below : NULL;
+}
+
+static bool is_left_out(const struct walk *w, const char *name)
+{
+	const char *below = below_source(w, name);
+
+	return (*name && ignore_match(w->s->c->ignore, name)) ||
+	       (below && ignore_match(w->s->excludes, below));
+}
+
+/* Something in this directory, which is left out itself, may be kept. */
+static bool may_keep_below(const struct walk *w, const char *name)
+{
+	const struct ignore *ignore = w->s->c->ignore;
+	const char *below = below_source(w, name);
+
+	if (*name && ignore_match(ignore, name) && !ignore_may_keep_below(ignore, name))
+		return false;
+	return !below || !ignore_match(w->s->excludes, below) ||
+	       ignore_may_keep_below(w->s->excludes, below);
+}
+
+/* A directory that is left out is there all the same when something below it is kept; a
+ * directory is digested after its content. */
+int walk_one(struct walk *w, const char *name, bool *ret_is_kept, struct err **e)
+{
+	bool is_out = is_left_out(w, name);
 	bool is_source = strlen(name) == w->source_length;
+	bool has_metadata = !is_source || (w->s->ask->has_parents && name[w->kept]);
 	bool any = false;
 	struct context_file f;
 	int failed = 0;
 
-	if (context_stat(w->c, name, &f, e))
+	if (context_stat(w->s->c, name, &f, e))
 		return -1;
 	if (S_ISDIR(f.st.st_mode)) {
-		if (!is_ignored || ignore_may_keep_below(w->c->ignore, name))
+		if (!is_out || may_keep_below(w, name))
 			failed = walk_children(w, &f, &any, e);
 		/* What a copied directory's own mode is means nothing: its content is what is
 		 * copied. */
-		if (!failed && (!is_ignored || any) && !is_source)
-			failed = digest_file(w->c, &f, shown_name(w, name), w->h, e);
-	} else if (!is_ignored) {
-		failed = digest_file(w->c, &f, shown_name(w, name), w->h, e);
+		if (!failed && (!is_out || any) && has_metadata)
+			failed = selecting_digest(w->s, &f, shown_name(w, name), e);
+	} else if (!is_out) {
+		failed = selecting_digest(w->s, &f, shown_name(w, name), e);
 	}
-	*ret_is_kept = !is_ignored || any;
+	*ret_is_kept = !is_out || any;
 	if (!failed && *ret_is_kept)
-		failed = context_keep(w->c, &f, e);
+		failed = selecting_keep(w->s, &f, e);
 	context_file_release(&f);
 	return failed ? -1 : 0;
-}
-
-int context_walk(struct context *c, const char *name, const char *base, struct sha256 *h,
-		 bool *ret_is_kept, struct err **e)
-{
-	struct walk w = { .c = c, .h = h, .base = base, .source_length = strlen(name) };
-
-	return walk_one(&w, name, ret_is_kept, e);
 }

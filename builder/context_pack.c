@@ -1,35 +1,18 @@
-/* context_pack.c - the image of what was selected. */
+/* context_pack.c - the files that steps have selected, as one image. */
+#include <stdio.h>
 #include <string.h>
 
 #include "builder/context_internal.h"
 #include "builder/packlist.h"
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct context_file *)a)->name,
-		      ((const struct context_file *)b)->name);
-}
+/* ext4 takes 65000 names of one file. */
+enum { SHARED_NAMES_MAX = 60000 };
 
-static void sort_unique(struct context *c)
+/* is_shared: other selections may have the same file, which then is one with several names. */
+static void add_file(const struct context_selection *s, const struct context_file *f,
+		     const char *name, bool is_shared, struct packlist *to)
 {
-	size_t n = 0;
-
-	if (!c->files.n)
-		return;
-	qsort(c->files.at, c->files.n, sizeof(*c->files.at), by_name);
-	for (size_t i = 0; i < c->files.n; i++) {
-		if (n && streq(c->files.at[n - 1].name, c->files.at[i].name))
-			context_file_release(&c->files.at[i]);
-		else
-			c->files.at[n++] = c->files.at[i];
-	}
-	c->files.n = n;
-}
-
-static void add_file(const struct context *c, const struct context_file *f, const char *name,
-		     struct packlist *to)
-{
-	bool is_linked = f->st.st_nlink > 1;
+	bool is_linked = !S_ISDIR(f->st.st_mode) && (is_shared || f->st.st_nlink > 1);
 	struct rootfs_file file = {
 		.name = name,
 		.mode = f->st.st_mode,
@@ -43,28 +26,50 @@ static void add_file(const struct context *c, const struct context_file *f, cons
 		.ino = is_linked ? f->st.st_ino : 0,
 	};
 
-	packlist_add(to, &file, c->root_fd, f->name, &f->st);
+	if (f->is_inline)
+		packlist_add_text(to, &(struct rootfs_file){ .name = name, .mode = f->st.st_mode },
+				  &f->content);
+	else
+		packlist_add(to, &file, s->context->root_fd, f->name, &f->st);
 }
 
-void context_list(struct context *c, const char *prefix, struct packlist *to)
+static void list_files(const struct context_selection *s, const char *prefix, bool is_shared,
+		       struct packlist *to)
 {
-	sort_unique(c);
-	vec_each (f, &c->files) {
-		autofree char *name = context_join(prefix, f->name);
+	for (size_t i = 0; i < s->n_files; i++) {
+		autofree char *name = context_join(prefix, s->files[i].name);
 
-		if (!*f->name)
+		if (!*s->files[i].name)
 			name[strlen(prefix)] = '\0';
-		if (*name) /* the root of the image is its own */
-			add_file(c, f, name, to);
+		if (*name) /* else it is the root of where we are */
+			add_file(s, &s->files[i], name, is_shared, to);
 	}
 }
 
-int context_pack(struct context *c, const char *out_path, struct err **e)
+void context_list(const struct context_selection *s, const char *prefix, struct packlist *to)
+{
+	list_files(s, prefix, false, to);
+}
+
+int context_pack(const struct context_selection *const *selections, size_t n,
+		 const char *out_path, struct err **e)
 {
 	AUTO(packlist) list = packlist_new();
+	bool is_shared = n > 1 && n < SHARED_NAMES_MAX;
 
-	context_list(c, "", list);
-	if (c->add && addsources_list(c->add, list, e))
-		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct context_selection *s = selections[i];
+		struct rootfs_file root = { .mode = S_IFDIR | 0755 };
+		char number[24];
+
+		snprintf(number, sizeof(number), "%zu", i);
+		root.name = number;
+		packlist_enter(list, "");
+		packlist_add(list, &root, -1, "", NULL);
+		packlist_enter(list, number);
+		list_files(s, "", is_shared, list);
+		if (s->n_add && addsources_list(s->add, s->first_add, s->n_add, list, e))
+			return -1;
+	}
 	return packlist_write(list, out_path, e);
 }

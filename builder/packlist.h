@@ -25,6 +25,10 @@ DEFINE_AUTO(packlist)
  */
 void packlist_add(struct packlist *l, const struct rootfs_file *f, int dir_fd, const char *path,
 		  const struct stat *seen);
+/* What is added from now on lies in this directory; "": the root. */
+void packlist_enter(struct packlist *l, const char *dir);
+/* A file of these bytes; f->size_bytes is set. */
+void packlist_add_text(struct packlist *l, const struct rootfs_file *f, const struct str *text);
 int packlist_write(struct packlist *l, const char *out_path, struct err **e);
 
 #endif

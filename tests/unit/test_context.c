@@ -63,6 +63,8 @@ static int tear_down(void **state)
 static int select_in(const char *ignore, const char *sources, bool is_add, char *digest,
 		     struct strv *paths, struct err **e)
 {
+	const struct add_flags flags = { NULL, -1, -1 };
+	AUTO(addsources) add = NULL;
 	AUTO(context) c = NULL;
 	struct context_selection s = { 0 };
 	autostrv list = STRV_INIT;
@@ -76,7 +78,12 @@ static int select_in(const char *ignore, const char *sources, bool is_add, char 
 		str_add(&text, ignore);
 	if (context_open(dir, ignore ? &text : NULL, ".dockerignore", &c, e))
 		return -1;
-	failed = context_select(c, &list, is_add, &s, e);
+	assert_ok(addsources_new(NULL, &add, e), *e);
+	failed = context_select(c,
+				&(struct context_ask){ .sources = &list,
+						       .add = is_add ? add : NULL,
+						       .add_flags = &flags },
+				&s, e);
 	if (digest)
 		strcpy(digest, s.digest);
 	if (paths)
@@ -120,7 +127,7 @@ static void test_refused_sources(void **state)
 
 	(void)state;
 	assert_fails(select_in(NULL, "nosuch", false, NULL, NULL, &e), e, ERR_USAGE,
-		     "\"/nosuch\": not found in the build context");
+		     "\"nosuch\": not found in the build context");
 	assert_fails(select_in(NULL, "nosuch/*.c", false, NULL, NULL, &e), e, ERR_USAGE,
 		     "not found");
 	assert_fails(select_in(NULL, "../../x", false, NULL, NULL, &e), e, ERR_USAGE,
@@ -164,50 +171,13 @@ static void test_digests(void **state)
 	assert_string_not_equal(before, after);
 }
 
-/* ADD: an archive becomes a tree of the image; what is compressed but no archive stays a file.
- */
-static void unpack_and_look(void)
-{
-	char home[] = "/tmp/kiln-test-add-XXXXXX";
-	autofree char *image = xasprintf("%s.add.ext4", dir);
-	char *cat[] = { "debugfs", "-R", "cat /" ADDSOURCE_DIR "/0/a.txt", image, NULL };
-	struct context_selection s = { 0 };
-	struct add_flags flags = { NULL, -1, -1 };
-	struct store *store = NULL;
-	struct addsources *add = NULL;
-	struct context *c = NULL;
-	autostrv list = STRV_INIT;
-	autostr out = STR_INIT;
-	struct err *e = NULL;
-
-	assert_non_null(mkdtemp(home));
-	strv_push(&list, "x.tar.*");
-	strv_push(&list, "a.txt.gz");
-	assert_ok(store_open(home, &store, &e), e);
-	assert_ok(addsources_new(store, &add, &e), e);
-	assert_ok(context_open(dir, NULL, ".dockerignore", &c, &e), e);
-	context_use_add(c, add);
-	assert_ok(addsources_select(add, c, &list, &flags, &s, &e), e);
-	assert_int_equal(s.paths.n, 2);
-	assert_string_equal(s.paths.at[0], ADDSOURCE_DIR "/0");
-	assert_string_equal(s.paths.at[1], "a.txt.gz");
-	assert_ok(context_pack(c, image, &e), e);
-	assert_ok(proc_run(cat, 100, &out, &e), e);
-	assert_true(out.len > 0);
-	context_selection_release(&s);
-	context_free(c);
-	addsources_free(add);
-	store_free(store);
-	unlink(image);
-	assert_ok(fs_remove_tree(home, &e), e);
-}
-
 static void test_archives(void **state)
 {
 	autofree char *tar = xasprintf("%s/x.tar.gz", dir);
 	char *argv[] = { "tar", "-C", dir, "-czf", tar, "a.txt", NULL };
 	char *gz[] = { "gzip", "-k", "-f", NULL, NULL };
 	autofree char *plain = xasprintf("%s/a.txt", dir);
+	autostrv paths = STRV_INIT;
 	autostr out = STR_INIT;
 	struct err *e = NULL;
 
@@ -215,8 +185,12 @@ static void test_archives(void **state)
 	gz[3] = plain;
 	assert_ok(proc_run(argv, 100, &out, &e), e);
 	assert_ok(proc_run(gz, 100, &out, &e), e);
-	assert_ok(select_in(NULL, "x.tar.gz", false, NULL, NULL, &e), e);
-	unpack_and_look();
+	assert_ok(select_in(NULL, "x.tar.gz", true, NULL, &paths, &e), e);
+	assert_string_equal(paths.at[0], ADDSOURCE_DIR "/0");
+	assert_ok(select_in(NULL, "x.tar.gz", false, NULL, &paths, &e), e);
+	assert_string_equal(paths.at[0], "x.tar.gz");
+	assert_ok(select_in(NULL, "a.txt.gz", true, NULL, &paths, &e), e);
+	assert_string_equal(paths.at[0], "a.txt.gz"); /* compressed, but no archive */
 }
 
 /* What was digested is what is packed, or nothing is. */
@@ -224,29 +198,38 @@ static void test_pack(void **state)
 {
 	autofree char *image = xasprintf("%s.ext4", dir);
 	char *fsck[] = { "e2fsck", "-fn", image, NULL };
-	char *cat[] = { "debugfs", "-R", "cat /src/deep/two", image, NULL };
+	char *cat[] = { "debugfs", "-R", "cat /1/src/deep/two", image, NULL };
 	AUTO(context) c = NULL;
-	struct context_selection s = { 0 };
+	struct context_selection s = { 0 }, again = { 0 };
+	const struct context_selection *both[] = { &s, &again };
+	char *inline_cat[] = { "debugfs", "-R", "cat /0/\001/0/HERE", image, NULL };
 	autostrv list = STRV_INIT;
-	autostr out = STR_INIT;
+	autostr out = STR_INIT, body = STR_INIT;
 	struct err *e = NULL;
 
 	(void)state;
+	str_add(&body, "a heredoc\n");
 	strv_push(&list, ".");
 	strv_push(&list, "alias");
 	assert_ok(context_open(dir, NULL, ".dockerignore", &c, &e), e);
-	assert_ok(context_select(c, &list, false, &s, &e), e);
-	assert_ok(context_pack(c, image, &e), e);
+	context_add_inline(&s, "HERE", &body);
+	assert_ok(context_select(c, &(struct context_ask){ .sources = &list }, &s, &e), e);
+	assert_ok(context_select(c, &(struct context_ask){ .sources = &list }, &again, &e), e);
+	assert_ok(context_pack(both, 2, image, &e), e);
 	assert_ok(proc_run(fsck, 10000, &out, &e), e);
 	str_clear(&out);
 	assert_ok(proc_run(cat, 100, &out, &e), e);
 	assert_string_equal(out.at, "2");
+	str_clear(&out);
+	assert_ok(proc_run(inline_cat, 100, &out, &e), e);
+	assert_string_equal(out.at, "a heredoc\n");
 	assert_int_equal(unlink(image), 0);
 	write_file("src/one", "changed");
-	assert_fails(context_pack(c, image, &e), e, ERR_USAGE,
+	assert_fails(context_pack(both, 2, image, &e), e, ERR_USAGE,
 		     "src/one in the build context changed");
 	assert_false(fs_exists(image));
 	context_selection_release(&s);
+	context_selection_release(&again);
 	write_file("src/one", "1");
 }
 
