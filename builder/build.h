@@ -53,8 +53,8 @@ struct build_result {
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e);
 void build_result_release(struct build_result *r);
 
-/* --check: reads the Dockerfile and prints what the build checks say. Returns the exit status: 0
- * nothing, 1 warnings, that of the mistake's code; -1 if it can't be read. */
+/* --check: reads the Dockerfile and prints what the build checks say. Returns the exit status:
+ * 0 nothing, 1 warnings, that of the mistake's code; -1 if it can't be read. */
 int build_check(const struct build_opts *o, bool is_json, struct err **e);
 
 #endif

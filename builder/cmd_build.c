@@ -264,7 +264,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 	} else if (!status) {
 		o.context_dir = operands.at[0];
 		status = check(&raw, &o, e) ? -1
-			 : raw.is_check	    ? build_check(&o, raw.is_json, e)
+			 : raw.is_check     ? build_check(&o, raw.is_json, e)
 					    : build_and_print(&raw, &o, e);
 	}
 	release(&raw, &o);
