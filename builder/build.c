@@ -152,7 +152,7 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 static int make_plan(struct build *b, struct err **e)
 {
 	struct plan_opts po = { &b->o->build_args, &b->o->labels, b->o->target };
-	struct image_opts io = { &b->o->contexts, b->o->is_pulled };
+	struct image_opts io = { &b->o->contexts, b->o->is_pulled, &b->o->registry };
 	struct plan_from from = { 0 };
 	int failed;
 

@@ -180,7 +180,8 @@ static void release(struct raw *raw, struct build_opts *o)
 int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 {
 	struct raw raw = { .cpus = BUILD_CPUS, .ready_timeout = BUILD_READY_TIMEOUT_SEC };
-	struct build_opts o = { .memory_mib = BUILD_MEMORY_MIB };
+	struct build_opts o = { .memory_mib = BUILD_MEMORY_MIB,
+				.registry = REGISTRY_OPTIONS_INIT };
 	autostrv operands = STRV_INIT;
 	struct command with_notes = *self;
 	const struct option_def defs[] = {
@@ -223,6 +224,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "run every step of these stages again" },
 		{ 0, "pull", OPTION_BOOL, &o.is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
+		REGISTRY_OPTION_DEFS(&o.registry),
 		{ 0, "cache-limit", OPTION_STR, &raw.cache_limit, "SIZE",
 		  "size of the build cache after this build, or none (default 20g)" },
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",

@@ -25,14 +25,14 @@ static int context_value(const char *value, char **ret, struct err **e)
 		*ret = xstrdup(value + strlen(image));
 		return 0;
 	}
-	if (str_starts(value, "template:")) {
+	if (str_starts(value, "template:") || oci_is_local(value)) {
 		*ret = xstrdup(value);
 		return 0;
 	}
 	return err_set(e, ERR_USAGE,
 		       "--build-context value \"%s\": this version of kiln takes "
-		       "oci-layout://DIR[:TAG], "
-		       "docker-image://REFERENCE and template:NAME",
+		       "oci-layout://DIR[:TAG], docker-image://REFERENCE, oci-archive:FILE, "
+		       "docker-archive:FILE and template:NAME",
 		       value);
 }
 
@@ -123,13 +123,17 @@ static int remember(struct store *s, const char *name, const struct base *b, str
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
 			 struct base *b, struct progress *p, struct err **e)
 {
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
-	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = true };
+	/* What is remembered is the image for the platform that is asked for without saying so.
+	 */
+	bool is_remembered = !oci_is_local(ref) && !strchr(ref, '@') && !o->registry->platform;
 	autofree char *name = full_name(ref);
 	autofree char *digest = NULL;
 	autofree char *pinned = NULL;
 	int found = 0;
 
+	registry_options_apply(o->registry, &oci);
+	b->registry = *o->registry;
 	if (is_remembered && !o->is_pulled)
 		found = store_ref_get(s, name, &digest, e);
 	if (found < 0)
@@ -204,7 +208,7 @@ struct rootfs_layer *image_layers(const struct oci_image *image)
 
 		layers[i] = (struct rootfs_layer){
 			.path = l->path,
-			.digest = l->is_verified ? NULL : l->digest,
+			.digest = l->is_verified || !*l->digest ? NULL : l->digest,
 			.diff_id = *l->diff_id ? l->diff_id : NULL,
 		};
 	}
@@ -248,9 +252,12 @@ static int flatten_image(struct base *b, const char *path, struct rootfs_stats *
 static int fetch_and_flatten(struct store *s, struct base *b, struct progress *p,
 			     const char *path, struct rootfs_stats *ret, struct err **e)
 {
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .progress = fetched, .arg = p };
+	struct oci_opts oci = {
+		.blob_dir = store_blob_dir(s), .is_kept = true, .progress = fetched, .arg = p
+	};
 	struct err *ignored = NULL;
 
+	registry_options_apply(&b->registry, &oci);
 	if (b->image && oci_fetch(b->image, &oci, e))
 		return err_wrap(e, "pulling %s", b->name);
 	if (flatten_image(b, path, ret, e) == 0)
