@@ -16,7 +16,7 @@
 
 #include "builder/agentlink.h"
 
-enum { SSH_MESSAGE_MAX = 256 << 10, SSH_ANSWER_MS = 60000 };
+enum { SSH_ANSWER_MS = 60000 };
 
 struct ssh_agents;
 /* specs: what --ssh said. ERR_USAGE, ERR_NOTFOUND (no socket, no key, no ssh-agent). *ret NULL
