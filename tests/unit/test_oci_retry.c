@@ -159,8 +159,8 @@ static void test_encoding(void **state)
 static void test_token_expires(void **state)
 {
 	(void)state;
-	pulls("[{\"auth\": \"good\", \"token_uses\": 5, \"cut\": 150000}]");
-	assert_true(requests("/token") >= 3);
+	pulls("[{\"auth\": \"good\", \"token_uses\": 9, \"cut\": 150000}]");
+	assert_true(requests("/token") >= 2);
 	assert_true(requests(" 206 token range=150000-") >= LAYERS);
 	/* One that is never accepted isn't asked for again and again. */
 	gives_up("[{\"match\": \"^/token\", \"auth\": \"good\"}, {\"match\": \"manifests\", "
