@@ -3,8 +3,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "limits.h"
-
 enum { BUCKETS_MIN = 1024 };
 
 static uint32_t hash_name(uint32_t folder, const char *name, size_t n)
@@ -116,11 +114,13 @@ static void make_implicit(struct tree_file *f)
 	*f = (struct tree_file){ .mode = S_IFDIR | 0755, .n_links = 1, .number = f->number };
 }
 
-struct tree *tree_new(void)
+struct tree *tree_new(const struct rootfs_limits *limits)
 {
 	struct tree *t = xcalloc(1, sizeof(*t));
 	uint32_t root;
 
+	t->max_nodes = limits->entries;
+	t->max_depth = limits->depth;
 	t->strings = t->xattrs = (struct str)STR_INIT;
 	str_addc(&t->strings, '\0'); /* the root's name */
 	root = new_node(t);
@@ -159,10 +159,12 @@ static int attach(struct tree *t, uint32_t folder, const char *name, size_t n, u
 	uint16_t depth = (uint16_t)(node_at(t, folder)->depth + 1);
 	uint32_t i, string = 0, first, *bucket;
 
-	if (t->n_nodes >= LIMIT_NODES)
-		return err_set(e, ERR_LIMIT, "more than %d files", LIMIT_NODES);
-	if (depth > LIMIT_DEPTH)
-		return err_set(e, ERR_LIMIT, "folders nested deeper than %d", LIMIT_DEPTH);
+	if (t->n_nodes >= t->max_nodes)
+		return err_set(e, ERR_LIMIT, "more than %llu files (limit entries)",
+			       (unsigned long long)t->max_nodes);
+	if (depth > t->max_depth)
+		return err_set(e, ERR_LIMIT, "folders nested deeper than %llu (limit depth)",
+			       (unsigned long long)t->max_depth);
 	if (add_string(t, name, n, &string, e))
 		return -1;
 	if (t->n_nodes >= t->n_buckets)
@@ -224,7 +226,7 @@ static void detach(struct tree *t, uint32_t i)
 	t->n_nodes--;
 }
 
-/* Removes what was named by layers below `layer`, from the leaves up; LIMIT_DEPTH bounds the
+/* Removes what was named by layers below `layer`, from the leaves up; max_depth bounds the
  * recursion. */
 static void remove_lower(struct tree *t, uint32_t i, unsigned layer)
 {

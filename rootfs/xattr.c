@@ -50,15 +50,23 @@ void xattrs_clear(struct xattrs *x)
 	str_clear(&x->packed);
 }
 
-int xattrs_add(struct xattrs *x, const char *name, const void *value, size_t n, struct err **e)
+int xattrs_add(struct xattrs *x, const char *name, size_t n_name, const void *value, size_t n,
+	       uint64_t max_bytes, struct err **e)
 {
-	size_t n_name = strlen(name);
 	uint8_t head[PACK_HEAD];
 
-	if (n_name > LIMIT_NAME_BYTES || n > LIMIT_XATTR_BYTES ||
-	    x->packed.len + PACK_HEAD + n_name + n > LIMIT_XATTR_BYTES)
-		return err_set(e, ERR_LIMIT, "extended attributes of more than %d bytes",
-			       LIMIT_XATTR_BYTES);
+	if (memchr(name, '\0', n_name))
+		return err_set(e, ERR_CORRUPT, "an extended attribute with a NUL in its name");
+	if (n_name > LIMIT_NAME_BYTES || n > LIMIT_XATTR_VALUE_BYTES)
+		return err_set(e, ERR_LIMIT,
+			       "an extended attribute with %zu bytes in its name "
+			       "and %zu in its value",
+			       n_name, n);
+	if (x->packed.len + PACK_HEAD + n_name + n > max_bytes)
+		return err_set(e, ERR_LIMIT,
+			       "extended attributes of more than %llu bytes "
+			       "(limit xattr-bytes)",
+			       (unsigned long long)max_bytes);
 	put16(head, (unsigned)n_name);
 	put32(head + 2, (uint32_t)n);
 	str_addn(&x->packed, head, sizeof(head));

@@ -29,8 +29,9 @@ struct xattrs {
 
 void xattrs_release(struct xattrs *x);
 void xattrs_clear(struct xattrs *x);
-/* ERR_LIMIT past LIMIT_XATTR_BYTES in all. */
-int xattrs_add(struct xattrs *x, const char *name, const void *value, size_t n, struct err **e);
+/* ERR_LIMIT past max_bytes in all, or when no file system could have it. */
+int xattrs_add(struct xattrs *x, const char *name, size_t n_name, const void *value, size_t n,
+	       uint64_t max_bytes, struct err **e);
 
 enum { XATTR_INODE_BYTES = 96, XATTR_BLOCK_BYTES = 4096 };
 

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int apply(struct tree *t, struct data *d, const char *path, unsigned index)
 {
-	struct layer_opts o = { .path = path };
+	struct layer_opts o = { .from.path = path };
 	AUTO(layer) l = NULL;
 	AUTO(err) e = NULL;
 
@@ -77,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	autoclose int out = memfd_create("image", MFD_CLOEXEC);
 	autofree char *in_path = xasprintf("/proc/self/fd/%d", in);
 	autofree char *out_path = xasprintf("/proc/self/fd/%d", out);
-	AUTO(tree) t = tree_new();
-	AUTO(data) d = data_new(out, out_path);
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
+	AUTO(data) d = data_new(out, out_path, rootfs_limits_default.image_bytes);
 	struct merge_drop drop = { t, d };
 
 	if (size > INPUT_MAX_BYTES || in < 0 || out < 0)

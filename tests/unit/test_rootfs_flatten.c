@@ -502,7 +502,8 @@ static void test_progress(void **state)
 	tar_all(&tar, kinds);
 	path = put_file("layer", tar.at, tar.len);
 	digest = digest_of(tar.at, tar.len);
-	layers[0] = layers[1] = (struct rootfs_layer){ path, digest, digest };
+	layers[0] = layers[1] =
+		(struct rootfs_layer){ .path = path, .digest = digest, .diff_id = digest };
 	assert_ok(rootfs_flatten(&o, &stats, &e), e);
 	assert_int_equal(last, 2 * tar.len);
 	digest[9] ^= 1;

@@ -76,7 +76,8 @@ static const char plain_text[] = "[] 40755 0:0 1600000000.0\n"
 static void check_reads(const char *bytes, size_t n, const char *diff_id, const char *want)
 {
 	autofree char *path = put_file("layer", bytes, n), *digest = digest_of(bytes, n);
-	struct layer_opts o = { .path = path, .digest = digest, .diff_id = diff_id };
+	struct layer_opts o = { .from = {
+					.path = path, .digest = digest, .diff_id = diff_id } };
 	autofree char *other = xstrdup(digest);
 	autostr got = STR_INIT;
 	struct err *e = NULL;
@@ -84,12 +85,12 @@ static void check_reads(const char *bytes, size_t n, const char *diff_id, const 
 	assert_ok(dump(&o, &got, &e), e);
 	assert_string_equal(got.at, want);
 	other[10] = other[10] == '0' ? '1' : '0';
-	o.digest = other;
+	o.from.digest = other;
 	assert_fails(dump(&o, &got, &e), e, ERR_CORRUPT, "its digest is sha256:");
-	o.digest = NULL;
-	o.diff_id = other;
+	o.from.digest = NULL;
+	o.from.diff_id = other;
 	assert_fails(dump(&o, &got, &e), e, ERR_CORRUPT, "the digest of its tar is sha256:");
-	o.diff_id = "sha512:00";
+	o.from.diff_id = "sha512:00";
 	assert_fails(dump(&o, &got, &e), e, ERR_USAGE, "no sha256 digest");
 }
 
@@ -155,7 +156,7 @@ static void test_compressed(void **state)
 static void fails(const char *bytes, size_t n, enum err_code code, const char *text)
 {
 	autofree char *path = put_file("layer", bytes, n);
-	struct layer_opts o = { .path = path };
+	struct layer_opts o = { .from.path = path };
 	autostr got = STR_INIT;
 	struct err *e = NULL;
 
@@ -228,17 +229,18 @@ static const struct {
 	enum err_code code;
 	const char *text;
 } bad[] = {
-	{ { "../x" }, ERR_CORRUPT, "unsafe path: '..' in it" },
+	{ { "../x" }, ERR_CORRUPT, "unsafe path: '..' leads out of the root" },
 	{ { "a/../../x" }, ERR_CORRUPT, "unsafe path" },
-	{ { "a/.." }, ERR_CORRUPT, "unsafe path" },
+	{ { "a/.././../x" }, ERR_CORRUPT, "unsafe path" },
 	{ { "x", '1', .link = "../../etc/passwd" }, ERR_CORRUPT, "x: unsafe link target" },
 	{ { "x", '2', .link = "" }, ERR_CORRUPT, "x: a symlink without a target" },
 	{ { "x", .pax = "uid=4294967295" },
 	  ERR_LIMIT,
 	  "x: owner 4294967295:0 is out of range" },
 	{ { "x", '3', .major_nr = 5000 }, ERR_LIMIT, "x: device number" },
-	{ { "x", .pax = "path=\xff\xfe" }, ERR_CORRUPT, "not valid UTF-8" },
-	{ { "x", .pax = "size=9000000000000" }, ERR_LIMIT, "x: larger than 1024 GiB" },
+	{ { "x", .pax = "size=9000000000000" },
+	  ERR_LIMIT,
+	  "x: larger than 1099511627776 bytes" },
 };
 
 static void test_refused(void **state)
@@ -259,20 +261,19 @@ static void test_refused(void **state)
 	tar_add(&tar, &(struct item){ "x", .pax = pax.at });
 	tar_end(&tar);
 	fails(tar.at, tar.len, ERR_LIMIT, "a component of 256 bytes");
-	for (int i = 0; i < 2000; i++)
-		str_add(&pax, "/nn");
-	memmove(pax.at + 5, pax.at + 262, pax.len - 262 + 1);
+	while (pax.len < 1 << 20)
+		str_add(&pax, "/n");
 	str_clear(&tar);
 	tar_add(&tar, &(struct item){ "x", .pax = pax.at });
 	tar_end(&tar);
-	fails(tar.at, tar.len, ERR_LIMIT, "longer than 4095 bytes");
+	fails(tar.at, tar.len, ERR_LIMIT, "a header of more than 1048576 bytes");
 }
 
 static void test_empty(void **state)
 {
 	static const char zeros[10240];
 	autofree char *path = put_file("layer", "", 0);
-	struct layer_opts o = { .path = path };
+	struct layer_opts o = { .from.path = path };
 	autostr got = STR_INIT;
 	struct err *e = NULL;
 
@@ -283,10 +284,10 @@ static void test_empty(void **state)
 	free(put_file("layer", zeros, sizeof(zeros)));
 	assert_ok(dump(&o, &got, &e), e);
 	assert_string_equal(got.at, "");
-	o.path = "/nonexistent/layer";
+	o.from.path = "/nonexistent/layer";
 	assert_fails(dump(&o, &got, &e), e, ERR_SYS,
 		     "opening /nonexistent/layer: No such file");
-	o.path = fixture_dir;
+	o.from.path = fixture_dir;
 	assert_fails(dump(&o, &got, &e), e, ERR_SYS, "Is a directory");
 }
 
@@ -305,7 +306,7 @@ static void test_gnu(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		const char *argv[] = { "sh", "-c", script, fixture_dir, formats[i], NULL };
 		autofree char *path = in_dir("gnu.tar"), *inner = in_dir("g");
-		struct layer_opts o = { .path = path };
+		struct layer_opts o = { .from.path = path };
 		autostr got = STR_INIT, out = STR_INIT;
 		struct err *e = NULL;
 		size_t start;

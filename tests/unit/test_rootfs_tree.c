@@ -143,7 +143,7 @@ static void test_merges(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(merges) / sizeof(*merges); i++) {
-		AUTO(tree) t = tree_new();
+		AUTO(tree) t = tree_new(&rootfs_limits_default);
 		struct err *e = NULL;
 		autofree char *got = NULL;
 
@@ -180,7 +180,7 @@ static void test_failures(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
 		const struct op *op = failures[i].ops;
-		AUTO(tree) t = tree_new();
+		AUTO(tree) t = tree_new(&rootfs_limits_default);
 		struct err *e = NULL;
 
 		for (; op[1].what; op++)
@@ -202,7 +202,7 @@ static void test_dropped_once(void **state)
 		{ 1, 'w', "x" }, { 1, 'l', "s", "a" },   { 2, 'w', "s" },
 	};
 	static const struct op last = { 2, 'w', "a" };
-	AUTO(tree) t = tree_new();
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
 	struct err *e = NULL;
 	int dropped = 0;
 
@@ -220,7 +220,7 @@ static void test_dropped_once(void **state)
 static void test_many_names(void **state)
 {
 	struct tree_meta m = { .mode = S_IFREG | 0644 };
-	AUTO(tree) t = tree_new();
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
 	struct err *e = NULL;
 	char name[32];
 
@@ -247,7 +247,7 @@ static void test_depth_is_bounded(void **state)
 {
 	struct tree_meta folder = { .mode = S_IFDIR | 0755 };
 	autostr down = STR_INIT;
-	AUTO(tree) t = tree_new();
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
 	struct err *e = NULL;
 	int code = 0;
 
