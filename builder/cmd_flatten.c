@@ -53,7 +53,7 @@ static int flatten(const struct flatten *f, const char *ref, struct err **e)
 	AUTO(progress) progress = NULL;
 	AUTO(oci_image) image = NULL;
 	autofree struct rootfs_layer *layers = NULL;
-	struct oci_opts oci = { .progress = fetched };
+	struct oci_opts oci = { .is_kept = true, .progress = fetched };
 	struct rootfs_flatten_opts o = { .out_path = f->out_path,
 					 .free_bytes = f->free_bytes,
 					 .is_synced = true };

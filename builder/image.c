@@ -106,7 +106,7 @@ static int resolve_template(struct store *s, const char *name, struct base *b, s
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
 			 struct base *b, struct err **e)
 {
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = true };
 	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
 	autofree char *name = full_name(ref);
 	autofree char *digest = NULL;
@@ -226,7 +226,9 @@ static int flatten_image(struct base *b, const char *path, struct rootfs_stats *
 static int fetch_and_flatten(struct store *s, struct base *b, struct progress *p,
 			     const char *path, struct rootfs_stats *ret, struct err **e)
 {
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .progress = fetched, .arg = p };
+	struct oci_opts oci = {
+		.blob_dir = store_blob_dir(s), .is_kept = true, .progress = fetched, .arg = p
+	};
 	struct err *ignored = NULL;
 
 	if (b->image && oci_fetch(b->image, &oci, e))

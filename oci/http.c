@@ -39,8 +39,7 @@ struct http *http_new(const struct http_opts *o)
 
 	pthread_once(&once, global_init);
 	h->opts = *o;
-	if (h->opts.stall_sec <= 0)
-		h->opts.stall_sec = HTTP_STALL_SEC;
+	h->opts.stall_sec = http_stall_sec(o->stall_sec);
 	h->curl = curl_easy_init();
 	if (!h->curl)
 		abort();
@@ -130,8 +129,10 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200) {
 		const struct http_sink *sink = &t->request->sink;
+		int failed = sink->add(sink->arg, bytes, n, &t->failed);
 
-		return sink->add(sink->arg, bytes, n, &t->failed) ? 0 : n;
+		t->last_sec = now_sec(); /* the sink may take its time */
+		return failed ? 0 : n;
 	}
 	/* Enough for the reason to be read: a longer one ends the transfer, which then counts
 	 * as whole (finish()). */

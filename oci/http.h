@@ -26,8 +26,8 @@ enum {
 	HTTP_MAX_REDIRECTS = 5,
 	HTTP_MAX_HEADER_BYTES = 256 << 10,
 	HTTP_MAX_REFUSAL_BYTES = 16 << 10,
-	HTTP_CONNECT_SEC = 30,
-	HTTP_STALL_SEC = 60,
+	HTTP_CONNECT_SEC = 20,
+	HTTP_STALL_SEC = 20,
 };
 
 struct http_opts {
@@ -37,6 +37,12 @@ struct http_opts {
 	bool (*is_stopped)(void *arg);
 	void *arg;
 };
+
+/* What 0 stands for. */
+static inline int http_stall_sec(int sec)
+{
+	return sec > 0 ? sec : HTTP_STALL_SEC;
+}
 
 struct http;
 struct http *http_new(const struct http_opts *o);

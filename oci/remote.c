@@ -54,7 +54,8 @@ static int get(struct source *s, const struct oci_descriptor *d, bool is_manifes
 		return -1;
 	if (source_verify(d, &bytes, e))
 		return err_wrap(e, "registry %s, repository %s", r->ref->host, r->ref->repo);
-	if (!found && blob_write(r->o->blob_dir, d->digest, bytes.at, bytes.len, e))
+	if (!found && r->o->is_kept &&
+	    blob_write(r->o->blob_dir, d->digest, bytes.at, bytes.len, e))
 		return -1;
 	str_addn(ret, bytes.at, bytes.len);
 	return 0;
@@ -76,7 +77,7 @@ static int get_root(struct source *s, char ret_digest[OCI_DIGEST_MAX], struct st
 				  &bytes, e))
 		return -1;
 	oci_digest_of(bytes.at, bytes.len, ret_digest);
-	if (!blob_exists(r->o->blob_dir, ret_digest, (int64_t)bytes.len) &&
+	if (r->o->is_kept && !blob_exists(r->o->blob_dir, ret_digest, (int64_t)bytes.len) &&
 	    blob_write(r->o->blob_dir, ret_digest, bytes.at, bytes.len, e))
 		return -1;
 	str_addn(ret, bytes.at, bytes.len);

@@ -1,5 +1,4 @@
 /* Pulls from tests/lib/registry.py, which lies, stalls and cuts as it is told. */
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,120 +8,16 @@
 #include "base/proc.h"
 #include "oci/blobs.h"
 #include "oci/registry.h"
-#include "oci_fixture.h"
-
-enum { LAYERS = 6, LAYER_BYTES = 300000 };
-
-static struct {
-	char *dir; /* root of the registry */
-	char *blob_dir;
-	char *layout; /* repository test/app, tag 1 */
-	struct blob manifest;
-	pid_t pid;
-	int port;
-} t;
-
-static void start_registry(void)
-{
-	char python[] = "/usr/bin/python3", script[] = "tests/lib/registry.py";
-	char stay[] = "--stay";
-	char *argv[] = { python, script, t.dir, stay, NULL };
-	struct err *e = NULL;
-	autostr line = STR_INIT;
-	int pipe_fds[2];
-	char c;
-
-	assert_int_equal(pipe(pipe_fds), 0);
-	ok(proc_spawn(&(struct proc_opts){ .argv = argv,
-					   .fds = (struct proc_fd[]){ { pipe_fds[1], 1 },
-								      { 2, 2 } },
-					   .n_fds = 2 },
-		      &t.pid, &e),
-	   &e);
-	close(pipe_fds[1]);
-	while (read(pipe_fds[0], &c, 1) == 1 && c != '\n')
-		str_addc(&line, c);
-	close(pipe_fds[0]);
-	t.port = atoi(line.at);
-	assert_true(t.port > 0);
-}
-
-static int setup(void **state)
-{
-	struct err *e = NULL;
-
-	(void)state;
-	t.dir = make_temp();
-	t.blob_dir = xasprintf("%s/store", t.dir);
-	ok(fs_mkdirs(t.blob_dir, 0755, &e), &e);
-	t.layout = make_tagged(t.dir, "test/app", "1", LAYERS, LAYER_BYTES, 1, &t.manifest);
-	start_registry();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	proc_kill(t.pid);
-	free(t.blob_dir);
-	free(t.layout);
-	remove_temp(t.dir);
-	return 0;
-}
-
-static void rules(const char *text)
-{
-	put_text(t.dir, "rules.json", text);
-}
-
-/* How often the registry's log holds this. */
-static size_t requests(const char *part)
-{
-	autofree char *path = xasprintf("%s/requests.log", t.dir);
-	autostr text = STR_INIT;
-	struct err *e = NULL;
-	size_t n = 0;
-
-	if (!fs_exists(path))
-		return 0;
-	ok(fs_read_file(path, 1 << 20, &text, &e), &e);
-	for (const char *p = strstr(text.at, part); p; p = strstr(p + 1, part))
-		n++;
-	return n;
-}
-
-static void forget_requests(void)
-{
-	put_text(t.dir, "requests.log", "");
-}
-
-static size_t stored_files(void)
-{
-	DIR *stream = opendir(t.blob_dir);
-	struct dirent *d;
-	size_t n = 0;
-
-	assert_non_null(stream);
-	while ((d = readdir(stream)))
-		n += d->d_type == DT_REG;
-	closedir(stream);
-	return n;
-}
-
-static void empty_store(void)
-{
-	struct err *e = NULL;
-
-	ok(fs_remove_tree(t.blob_dir, &e), &e);
-	ok(fs_mkdirs(t.blob_dir, 0755, &e), &e);
-}
+#include "registry_fixture.h"
 
 static int resolve(const char *rest, struct oci_image **ret, struct err **e)
 {
 	autofree char *ref = xasprintf("127.0.0.1:%d/%s", t.port, rest);
 
-	return oci_resolve(ref, &(struct oci_opts){ .blob_dir = t.blob_dir, .stall_sec = 1 },
-			   ret, e);
+	return oci_resolve(
+		ref,
+		&(struct oci_opts){ .is_kept = true, .blob_dir = t.blob_dir, .stall_sec = 1 },
+		ret, e);
 }
 
 static void resolve_refuses(const char *rest, enum err_code code, const char *part)
@@ -135,8 +30,10 @@ static void resolve_refuses(const char *rest, enum err_code code, const char *pa
 
 static int fetch(struct oci_image *image, struct err **e)
 {
-	return oci_fetch(image, &(struct oci_opts){ .blob_dir = t.blob_dir, .stall_sec = 1 },
-			 e);
+	return oci_fetch(
+		image,
+		&(struct oci_opts){ .is_kept = true, .blob_dir = t.blob_dir, .stall_sec = 1 },
+		e);
 }
 
 /* Resolves test/app:1 honestly, then fetches under these rules, which must fail and leave
@@ -198,8 +95,10 @@ static void test_pull(void **state)
 	assert_int_equal(image->layers.n, LAYERS);
 	seen.image = image;
 	ok(oci_fetch(image,
-		     &(struct oci_opts){
-			     .blob_dir = t.blob_dir, .progress = on_progress, .arg = &seen },
+		     &(struct oci_opts){ .is_kept = true,
+					 .blob_dir = t.blob_dir,
+					 .progress = on_progress,
+					 .arg = &seen },
 		     &e),
 	   &e);
 	for (size_t i = 0; i < LAYERS; i++) {
@@ -438,7 +337,7 @@ static void test_auth(void **state)
 
 static void test_recheck(void **state)
 {
-	struct oci_opts opts = { .blob_dir = t.blob_dir };
+	struct oci_opts opts = { .is_kept = true, .blob_dir = t.blob_dir };
 	AUTO(oci_image) image = NULL;
 	AUTO(oci_image) again = NULL;
 	autofree char *bytes = NULL;
@@ -536,7 +435,8 @@ static pid_t stalling_child(struct oci_image *image)
 	if (pid == 0) {
 		interrupt_init();
 		interrupt_start_guard();
-		oci_fetch(image, &(struct oci_opts){ .blob_dir = t.blob_dir }, &e);
+		oci_fetch(image, &(struct oci_opts){ .is_kept = true, .blob_dir = t.blob_dir },
+			  &e);
 		_exit(0);
 	}
 	for (int i = 0; i < 500 && stored_files() < 3; i++)

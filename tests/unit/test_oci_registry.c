@@ -98,7 +98,7 @@ static void pull(const char *name)
 {
 	autofree char *ref = xasprintf("127.0.0.1:%d/%s", t.port, name);
 	autofree char *blob_dir = xasprintf("%s/store", t.dir);
-	struct oci_opts opts = { .blob_dir = blob_dir };
+	struct oci_opts opts = { .is_kept = true, .blob_dir = blob_dir };
 	AUTO(oci_image) image = NULL;
 	AUTO(oci_image) pinned = NULL;
 	autofree char *pin = NULL;
@@ -138,8 +138,10 @@ static void test_absent(void **state)
 	struct err *e = NULL;
 
 	(void)state;
-	must_fail(oci_resolve(ref, &(struct oci_opts){ .blob_dir = t.dir }, &image, &e), &e,
-		  ERR_NOTFOUND, "has no tag 'latest' in repository a/none (manifest unknown)");
+	must_fail(oci_resolve(ref, &(struct oci_opts){ .is_kept = true, .blob_dir = t.dir },
+			      &image, &e),
+		  &e, ERR_NOTFOUND,
+		  "has no tag 'latest' in repository a/none (manifest unknown)");
 }
 
 static bool has_programs(void)
