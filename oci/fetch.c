@@ -84,8 +84,14 @@ static int arrival_add(void *arg, const void *bytes, size_t n, struct err **e)
 
 static int download(struct http *h, struct arrival *a, struct err **e)
 {
-	return registry_get_blob(a->job->fetch->registry, h, a->job->layer->digest,
-				 &(struct http_sink){ .add = arrival_add, .arg = a }, e);
+	const struct oci_layer *layer = a->job->layer;
+
+	return registry_get_blob(a->job->fetch->registry, h,
+				 &(struct registry_blob){ .digest = layer->digest,
+							  .size_bytes = layer->size_bytes,
+							  .urls = &layer->urls,
+							  .sink = { arrival_add, a } },
+				 e);
 }
 
 /* Nothing is written: what nobody reads waits. */
@@ -214,10 +220,7 @@ static void *work(void *arg)
 {
 	struct job *job = arg;
 	struct oci_fetch *f = job->fetch;
-	struct http_opts opts = { .stall_sec = f->o.stall_sec,
-				  .is_stopped = is_stopped,
-				  .arg = f };
-	AUTO(http) h = http_new(&opts);
+	AUTO(http) h = registry_http(f->registry, is_stopped, f);
 
 	while (job) {
 		run_job(h, job);
@@ -404,10 +407,9 @@ static int prepare(struct oci_fetch *f, struct err **e)
 		return find_in_layout(f->image, ref->dir, e);
 	vec_each (layer, &f->image->layers)
 		free(take(layer->path));
-	f->registry = registry_new(ref);
 	if (f->o.is_kept)
 		blob_sweep(f->o.blob_dir);
-	return 0;
+	return registry_new(ref, &f->o, &f->registry, e);
 }
 
 int oci_fetch_begin(struct oci_image *image, const struct oci_opts *o, struct oci_fetch **ret,

@@ -1,18 +1,21 @@
 #include "oci/http.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/fs.h"
 #include "oci/ref.h"
 
-enum { BUFFER_BYTES = 256 << 10 };
+enum { BUFFER_BYTES = 256 << 10, PAUSE_SLICE_MS = 100, BUNDLE_MAX_BYTES = 16 << 20 };
 
 struct http {
 	CURL *curl;
 	struct http_opts opts;
+	struct str bundle; /* of all certificates, if there are some beside the system's */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -22,7 +25,13 @@ struct transfer {
 	const struct http_request *request;
 	struct http_response *response;
 	size_t header_bytes;
-	time_t last_sec;    /* when something came, on the monotonic clock */
+	int64_t idle_ms;      /* how long nothing may come */
+	int64_t last_ms;      /* when something came */
+	int64_t length_bytes; /* Content-Length, or -1 */
+	int64_t range_bytes;  /* where a Content-Range begins, or -1 */
+	int64_t skip_bytes;   /* of the body, that the sink has already */
+	bool is_encoded;      /* Content-Encoding */
+	bool has_body;
 	struct err *failed; /* of the sink, or of a limit */
 };
 
@@ -30,6 +39,28 @@ static void global_init(void)
 {
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		abort();
+}
+
+static const char *system_bundle(void)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+	return file && *file ? file : info->cainfo;
+}
+
+/* The system's certificates and ours in one. Without the former the latter will do. */
+static void join_bundles(struct http *h)
+{
+	const char *file = system_bundle();
+	struct err *ignored = NULL;
+
+	if (!h->opts.ca_pem || !h->opts.ca_pem->len)
+		return;
+	if (file && fs_read_file(file, BUNDLE_MAX_BYTES, &h->bundle, &ignored))
+		err_drop(&ignored);
+	str_addc(&h->bundle, '\n');
+	str_addn(&h->bundle, h->opts.ca_pem->at, h->opts.ca_pem->len);
 }
 
 struct http *http_new(const struct http_opts *o)
@@ -40,9 +71,11 @@ struct http *http_new(const struct http_opts *o)
 	pthread_once(&once, global_init);
 	h->opts = *o;
 	h->opts.stall_sec = http_stall_sec(o->stall_sec);
+	h->bundle = (struct str)STR_INIT;
 	h->curl = curl_easy_init();
 	if (!h->curl)
 		abort();
+	join_bundles(h);
 	return h;
 }
 
@@ -51,13 +84,14 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	curl_easy_cleanup(h->curl);
+	str_release(&h->bundle);
 	free(h);
 }
 
 void http_response_release(struct http_response *r)
 {
 	free(r->digest);
-	free(r->challenge);
+	strv_release(&r->challenges);
 	str_release(&r->refusal);
 	*r = (struct http_response)HTTP_RESPONSE_INIT;
 }
@@ -66,6 +100,28 @@ static bool is_stopped(const struct http *h)
 {
 	return h->opts.is_stopped && h->opts.is_stopped(h->opts.arg);
 }
+
+bool http_pause(const struct http *h, int ms)
+{
+	int64_t until = clock_ms() + ms;
+
+	for (;;) {
+		int64_t left = until - clock_ms();
+
+		if (is_stopped(h))
+			return false;
+		if (left <= 0)
+			return true;
+		poll(NULL, 0, left < PAUSE_SLICE_MS ? (int)left : PAUSE_SLICE_MS);
+	}
+}
+
+bool http_is_success(long status)
+{
+	return status == 200 || status == 206;
+}
+
+/* ---- what comes ---- */
 
 /* The value of header `name` in a line of n bytes, or NULL. The caller frees. */
 static char *header_value(const char *line, size_t n, const char *name)
@@ -85,37 +141,136 @@ static char *header_value(const char *line, size_t n, const char *name)
 	return memchr(line, '\0', n) ? NULL : xstrndup(line, n);
 }
 
-static time_t now_sec(void)
+static bool is_number(const char *s)
 {
-	struct timespec ts;
+	size_t n = strspn(s, "0123456789");
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return n > 0 && n < 18 && !s[n];
 }
+
+static void note_digest(struct transfer *t, const char *value)
+{
+	free(t->response->digest);
+	t->response->digest = xstrdup(value);
+}
+
+static void note_challenge(struct transfer *t, const char *value)
+{
+	strv_push(&t->response->challenges, value);
+}
+
+/* RFC 9110, 10.2.3: seconds or a date. */
+static void note_retry_after(struct transfer *t, const char *value)
+{
+	time_t date = is_number(value) ? -1 : curl_getdate(value, NULL), now = time(NULL);
+
+	if (is_number(value))
+		t->response->retry_after_sec = atoll(value);
+	else if (date != -1)
+		t->response->retry_after_sec = date > now ? date - now : 0;
+}
+
+static void note_length(struct transfer *t, const char *value)
+{
+	if (is_number(value))
+		t->length_bytes = atoll(value);
+}
+
+static void note_encoding(struct transfer *t, const char *value)
+{
+	t->is_encoded = value[0] && strcasecmp(value, "identity") != 0;
+}
+
+/* "bytes 100-199/200" */
+static void note_range(struct transfer *t, const char *value)
+{
+	size_t n;
+	autofree char *first = NULL;
+
+	if (strncasecmp(value, "bytes ", 6) != 0)
+		return;
+	value += 6;
+	n = strspn(value, "0123456789");
+	first = xstrndup(value, n);
+	if (value[n] == '-' && is_number(first))
+		t->range_bytes = atoll(first);
+}
+
+static const struct {
+	const char *name;
+	void (*note)(struct transfer *t, const char *value);
+} headers_read[] = {
+	{ "Docker-Content-Digest", note_digest }, { "WWW-Authenticate", note_challenge },
+	{ "Retry-After", note_retry_after },      { "Content-Length", note_length },
+	{ "Content-Encoding", note_encoding },    { "Content-Range", note_range },
+};
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
-	char *value;
 
 	n *= size;
-	t->last_sec = now_sec();
+	t->last_ms = clock_ms();
 	t->header_bytes += n;
 	if (t->header_bytes > HTTP_MAX_HEADER_BYTES) {
 		err_set(&t->failed, ERR_LIMIT, "its headers are larger than %d bytes",
 			HTTP_MAX_HEADER_BYTES);
 		return 0;
 	}
-	value = header_value(line, n, "Docker-Content-Digest");
-	if (value) {
-		free(t->response->digest);
-		t->response->digest = value;
+	for (size_t i = 0; i < sizeof(headers_read) / sizeof(headers_read[0]); i++) {
+		autofree char *value = header_value(line, n, headers_read[i].name);
+
+		if (value)
+			headers_read[i].note(t, value);
 	}
-	value = header_value(line, n, "WWW-Authenticate");
-	if (value && !t->response->challenge && strncasecmp(value, "Bearer ", 7) == 0)
-		t->response->challenge = take(value);
-	free(value);
 	return n;
+}
+
+/*
+ * We ask for no encoding. A server that names one all the same may mean the blob itself, stored
+ * as it is (then it is as long as it should be), or may really have encoded it on the way.
+ */
+static bool must_decode(const struct transfer *t, const char *bytes)
+{
+	const struct http_request *r = t->request;
+
+	if (!t->is_encoded || r->is_decoded)
+		return false;
+	if (r->size_bytes < 0) /* a document: JSON begins otherwise */
+		return (unsigned char)bytes[0] == 0x1f;
+	return t->length_bytes >= 0 &&
+	       t->length_bytes + (t->range_bytes > 0 ? t->range_bytes : 0) != r->size_bytes;
+}
+
+/* The first byte of a body that the sink is to have. 0, or -1 with t->failed. */
+static int begin_body(struct transfer *t, long status, const char *bytes)
+{
+	const struct http_request *r = t->request;
+	int64_t begins = status == 206 ? t->range_bytes : 0;
+
+	t->has_body = true;
+	if (must_decode(t, bytes)) {
+		t->response->fault = HTTP_ENCODED;
+		return err_set(&t->failed, ERR_CORRUPT, "its body is encoded, unasked for");
+	}
+	if (begins < 0 || begins > r->from_bytes)
+		return err_set(&t->failed, ERR_NET,
+			       "it sent another range of bytes than it was asked for");
+	t->skip_bytes = r->from_bytes - begins;
+	return 0;
+}
+
+static size_t give_to_sink(struct transfer *t, const char *bytes, size_t n)
+{
+	const struct http_sink *sink = &t->request->sink;
+	size_t skipped = t->skip_bytes < (int64_t)n ? (size_t)t->skip_bytes : n;
+	int failed = 0;
+
+	t->skip_bytes -= (int64_t)skipped;
+	if (n > skipped)
+		failed = sink->add(sink->arg, bytes + skipped, n - skipped, &t->failed);
+	t->last_ms = clock_ms(); /* the sink may take its time */
+	return failed ? 0 : n;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
@@ -125,14 +280,12 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	n *= size;
-	t->last_sec = now_sec();
+	t->last_ms = clock_ms();
 	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 200) {
-		const struct http_sink *sink = &t->request->sink;
-		int failed = sink->add(sink->arg, bytes, n, &t->failed);
-
-		t->last_sec = now_sec(); /* the sink may take its time */
-		return failed ? 0 : n;
+	if (http_is_success(status) && n) {
+		if (!t->has_body && begin_body(t, status, bytes))
+			return 0;
+		return give_to_sink(t, bytes, n);
 	}
 	/* Enough for the reason to be read: a longer one ends the transfer, which then counts
 	 * as whole (finish()). */
@@ -151,11 +304,15 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 	(void)total, (void)now, (void)up_total, (void)up_now;
 	if (is_stopped(t->h))
 		return 1;
-	if (now_sec() - t->last_sec <= t->h->opts.stall_sec)
+	if (clock_ms() - t->last_ms <= t->idle_ms)
 		return 0;
-	err_set(&t->failed, ERR_NET, "it sent nothing for %d seconds", t->h->opts.stall_sec);
+	err_set(&t->failed, ERR_NET, "it sent nothing for %lld seconds",
+		(long long)t->idle_ms / 1000);
+	t->response->fault = HTTP_BROKEN;
 	return 1;
 }
+
+/* ---- where it goes ---- */
 
 static char *url_part(const char *url, CURLUPart part, unsigned flags)
 {
@@ -180,7 +337,8 @@ static char *url_authority(const char *url)
 }
 
 /* May this URL be fetched? `before` is the one that redirected us to it, or NULL. */
-static int check_url(const char *url, const char *before, bool is_plain_ok, struct err **e)
+static int check_url(const char *url, const char *before, const struct http_request *r,
+		     struct err **e)
 {
 	autofree char *scheme = url_part(url, CURLUPART_SCHEME, 0);
 	autofree char *host = url_part(url, CURLUPART_HOST, 0);
@@ -193,7 +351,7 @@ static int check_url(const char *url, const char *before, bool is_plain_ok, stru
 		return err_set(e, ERR_NET, "%s a URL that is not well-formed", how);
 	if (streq(scheme, "https"))
 		return 0;
-	if (!is_plain_ok || !oci_ref_is_loopback(host) ||
+	if ((!r->is_insecure && (!r->is_plain_ok || !oci_ref_is_loopback(host))) ||
 	    (before && !str_starts(before, "http://")))
 		return err_set(e, ERR_NET, "%s plain HTTP at %s, which isn't safe", how, host);
 	return 0;
@@ -209,9 +367,29 @@ static bool is_same_origin(const char *a, const char *b)
 	return scheme_a && scheme_b && streq(scheme_a, scheme_b) && strcasecmp(at_a, at_b) == 0;
 }
 
+static void set_certificates(const struct transfer *t)
+{
+	const struct str *bundle = &t->h->bundle;
+	CURL *c = t->h->curl;
+
+	if (t->request->is_insecure) {
+		curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	} else if (bundle->len) {
+		struct curl_blob blob = { .data = bundle->at,
+					  .len = bundle->len,
+					  .flags = CURL_BLOB_NOCOPY };
+
+		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
+	} else if (system_bundle()) {
+		curl_easy_setopt(c, CURLOPT_CAINFO, system_bundle());
+	}
+}
+
 static void set_options(struct transfer *t, const char *url, struct curl_slist *headers)
 {
 	bool is_plain = str_starts(url, "http://");
+	const struct http_request *r = t->request;
 	CURL *c = t->h->curl;
 
 	curl_easy_reset(c); /* keeps the connections */
@@ -222,12 +400,18 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	set_certificates(t);
 	if (is_plain)
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
+	if (r->form)
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->form);
+	if (r->is_decoded)
+		curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->error);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_SEC);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)t->idle_ms);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -237,24 +421,93 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
-static int finish(struct transfer *t, CURLcode code, struct err **e)
+static struct curl_slist *add_header(struct curl_slist *to, const char *name, const char *value)
 {
+	autofree char *line = value ? xasprintf("%s: %s", name, value) : NULL;
+
+	return line ? curl_slist_append(to, line) : to;
+}
+
+static struct curl_slist *make_headers(const struct http_request *r, const char *url)
+{
+	autofree char *range = r->from_bytes && !r->is_decoded
+				       ? xasprintf("bytes=%lld-", (long long)r->from_bytes)
+				       : NULL;
+	struct curl_slist *headers = add_header(NULL, "Accept", r->accept);
+
+	if (!r->is_decoded)
+		headers = add_header(headers, "Accept-Encoding", "identity");
+	headers = add_header(headers, "Range", range);
+	if (is_same_origin(url, r->url))
+		headers = add_header(headers, "Authorization", r->authorization);
+	return headers;
+}
+
+static enum http_fault fault_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_FINE;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_CONNECT:
+		return HTTP_UNREACHABLE;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CONNECT_ERROR:
+		return HTTP_REFUSED;
+	default:
+		return HTTP_BROKEN;
+	}
+}
+
+/* Plain HTTP gets no answer, or none that is HTTP, from one who speaks TLS; or a plain word. */
+static bool is_tls_behind(const struct transfer *t, CURLcode code)
+{
+	const char *refusal = t->response->refusal.at;
+
+	if (code == CURLE_OK)
+		return t->response->status == 400 &&
+		       (strstr(refusal, "HTTPS") || strstr(refusal, "SSL"));
+	return !t->header_bytes &&
+	       (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+		code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY ||
+		code == CURLE_UNSUPPORTED_PROTOCOL);
+}
+
+static int finish(struct transfer *t, CURLcode code, const char *url, struct err **e)
+{
+	struct http_response *response = t->response;
 	autostr why = STR_INIT;
 
-	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &t->response->status);
+	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &response->status);
+	/* on_body() had read enough of the refusal */
+	if (code == CURLE_WRITE_ERROR && !http_is_success(response->status) && !t->failed)
+		code = CURLE_OK;
+	response->is_other_protocol = str_starts(url, "http://")
+					      ? is_tls_behind(t, code)
+					      : code == CURLE_SSL_CONNECT_ERROR;
 	if (t->failed) {
+		if (response->fault == HTTP_FINE)
+			response->fault = HTTP_REFUSED;
 		*e = take(t->failed);
 		return -1;
 	}
 	if (code == CURLE_OK)
 		return 0;
-	if (code == CURLE_WRITE_ERROR && t->response->status != 200)
-		return 0; /* on_body() had read enough of the refusal */
-	if (code == CURLE_ABORTED_BY_CALLBACK)
+	response->fault = fault_of(code);
+	if (code == CURLE_ABORTED_BY_CALLBACK) {
+		response->fault = HTTP_REFUSED;
 		return err_set(e, ERR_NET, "stopped");
+	}
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return err_set(e, ERR_NET, "no connection within %d seconds", HTTP_CONNECT_SEC);
+		return err_set(e, ERR_NET, "no connection within %lld seconds",
+			       (long long)t->idle_ms / 1000);
 	str_add_visible(&why, t->h->error, strlen(t->h->error));
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		str_add(&why, " (--ca-cert FILE names an authority to trust)");
 	return err_set(e, ERR_NET, "%s", why.len ? why.at : curl_easy_strerror(code));
 }
 
@@ -262,26 +515,26 @@ static int finish(struct transfer *t, CURLcode code, struct err **e)
 static int get_once(struct http *h, const struct http_request *r, const char *url,
 		    struct http_response *ret, struct err **e)
 {
-	struct transfer t = { .h = h, .request = r, .response = ret, .last_sec = now_sec() };
-	struct curl_slist *headers = NULL;
+	int idle_sec = r->max_idle_sec && r->max_idle_sec < h->opts.stall_sec
+			       ? r->max_idle_sec
+			       : h->opts.stall_sec;
+	struct transfer t = { .h = h,
+			      .request = r,
+			      .response = ret,
+			      .idle_ms = idle_sec * 1000LL,
+			      .last_ms = clock_ms(),
+			      .length_bytes = -1,
+			      .range_bytes = -1 };
+	struct curl_slist *headers = make_headers(r, url);
 	int failed;
 
-	if (r->accept) {
-		autofree char *line = xasprintf("Accept: %s", r->accept);
-
-		headers = curl_slist_append(headers, line);
-	}
-	if (r->bearer && is_same_origin(url, r->url)) {
-		autofree char *line = xasprintf("Authorization: Bearer %s", r->bearer);
-
-		headers = curl_slist_append(headers, line);
-	}
 	set_options(&t, url, headers);
-	failed = finish(&t, curl_easy_perform(h->curl), e);
+	failed = finish(&t, curl_easy_perform(h->curl), url, e);
 	curl_slist_free_all(headers);
+	ret->is_elsewhere = !is_same_origin(url, r->url);
 	/* The caller knows the first host, and what its own sink said isn't any host's fault.
 	 */
-	if (failed && (*e)->code == ERR_NET && !is_same_origin(url, r->url)) {
+	if (failed && (*e)->code == ERR_NET && ret->is_elsewhere) {
 		autofree char *at = url_authority(url);
 
 		return err_wrap(e, "%s", at);
@@ -305,7 +558,8 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 {
 	autofree char *url = xstrdup(r->url);
 
-	if (check_url(url, NULL, r->is_plain_ok, e))
+	ret->fault = HTTP_REFUSED;
+	if (check_url(url, NULL, r, e))
 		return -1;
 	for (int hops = 0; hops <= HTTP_MAX_REDIRECTS; hops++) {
 		autofree char *before = NULL;
@@ -314,13 +568,30 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 		if (get_once(h, r, url, ret, e))
 			return -1;
 		before = take(url);
-		url = redirect_target(h, ret->status);
+		url = r->form ? NULL : redirect_target(h, ret->status);
 		if (!url)
 			return 0;
-		if (check_url(url, before, r->is_plain_ok, e))
+		ret->fault = HTTP_REFUSED;
+		if (check_url(url, before, r, e))
 			return -1;
 	}
 	return err_set(e, ERR_NET, "it redirects more than %d times", HTTP_MAX_REDIRECTS);
+}
+
+void http_add_field(struct str *s, char separator, const char *key, const char *value)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.~";
+
+	if (separator)
+		str_addc(s, separator);
+	str_addf(s, "%s=", key);
+	for (; *value; value++) {
+		if (strchr(plain, *value))
+			str_addc(s, *value);
+		else
+			str_addf(s, "%%%02X", (unsigned char)*value);
+	}
 }
 
 static int buffer_add(void *arg, const void *bytes, size_t n, struct err **e)

@@ -92,16 +92,30 @@ static int parse_config(const struct json *root, struct oci_manifest *m, struct 
 		      artifact ? artifact : m->config.media_type, e);
 }
 
+/* Layers that registries don't have: Windows' base. */
+static bool is_foreign(const char *media_type)
+{
+	return strstr(media_type, ".foreign.") || strstr(media_type, ".nondistributable.");
+}
+
 static int parse_layer(const struct json *j, struct oci_manifest *m, struct err **e)
 {
-	struct oci_descriptor layer = { .media_type = NULL };
+	struct oci_descriptor layer = { .media_type = NULL }, *to;
 
 	if (parse_descriptor(j, &layer, e))
 		return -1;
 	vec_push(&m->layers, layer);
 	if (!ONE_OF(layer_types, layer.media_type))
 		return refuse("its media type is not one of a layer: ", layer.media_type, e);
-	return 0;
+	if (!is_foreign(layer.media_type))
+		return 0;
+	to = &m->layers.at[m->layers.n - 1];
+	if (json_opt_strv(j, "urls", &to->urls, e))
+		return -1;
+	return to->urls.n > OCI_MAX_URLS
+		       ? err_set(e, ERR_LIMIT, "it has %zu urls, more than %d", to->urls.n,
+				 OCI_MAX_URLS)
+		       : 0;
 }
 
 static int parse_layers(const struct json *root, struct oci_manifest *m, struct err **e)
@@ -271,8 +285,10 @@ void oci_manifest_free(struct oci_manifest *m)
 	vec_each (entry, &m->entries)
 		entry_release(entry);
 	vec_release(&m->entries);
-	vec_each (layer, &m->layers)
+	vec_each (layer, &m->layers) {
 		free(layer->media_type);
+		strv_release(&layer->urls);
+	}
 	vec_release(&m->layers);
 	free(m->config.media_type);
 	free(m);

@@ -20,15 +20,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "base/vec.h"
 #include "oci/oci.h"
 
-enum { OCI_MAX_INDEX_ENTRIES = 1000 };
+enum { OCI_MAX_INDEX_ENTRIES = 1000, OCI_MAX_URLS = 16 };
 
 struct oci_descriptor {
 	char digest[OCI_DIGEST_MAX];
 	char *media_type;
 	int64_t size_bytes; /* 0 to OCI_MAX_LAYER_BYTES */
+	struct strv urls;   /* of a layer that isn't to be distributed; else empty */
 };
 
 struct oci_entry {

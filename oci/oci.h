@@ -10,11 +10,12 @@
  *             reads them verifies (oci_layer.is_verified).
  * Trust:      everything from a registry or a layout is hostile; limits are the OCI_MAX_
  *             values here and in oci/manifest.h, oci/config.h.
- * Transport:  https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1).
- * Threads:    oci_fetch_begin() starts some, oci_fetch_end() or _free() has ended them when it
- *             returns; temporary files are removed on failure, on a signal (base/interrupt.h),
- * and after SIGKILL by the next fetch. Spec:       OCI image-spec v1.1 (manifest.md, config.md,
- * image-layout.md), distribution-spec v1.1.
+ * Transport:  https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1);
+ * oci/endpoint.h. Mirrors:    oci/registries.h. Credentials: oci/credentials.h. Threads:
+ * oci_fetch_begin() starts some, oci_fetch_end() or _free() has ended them when it returns;
+ * temporary files are removed on failure, on a signal (base/interrupt.h), and after SIGKILL by
+ * the next fetch. Spec:       OCI image-spec v1.1 (manifest.md, config.md, image-layout.md),
+ * distribution-spec v1.1.
  */
 #ifndef OCI_OCI_H
 #define OCI_OCI_H
@@ -43,8 +44,10 @@ struct oci_opts {
 	void (*progress)(void *arg, const char *digest, int64_t done_bytes,
 			 int64_t total_bytes);
 	void *arg;
-	int stall_sec;  /* no byte for so long ends a try; 0: 20 */
-	int backoff_ms; /* the first pause between two tries; 0: 500 */
+	const char *ca_file; /* PEM: further authorities to trust; NULL: none */
+	bool is_insecure; /* any certificate will do, and plain HTTP where there is no HTTPS */
+	int stall_sec;    /* no byte for so long ends a try; 0: 20 */
+	int backoff_ms;   /* the first pause between two tries; 0: 500 */
 };
 
 /* Image configuration as Docker means it; every list may be empty. */
@@ -71,6 +74,7 @@ struct oci_layer {
 	char diff_id[OCI_DIGEST_MAX]; /* of the uncompressed tar */
 	char *media_type;
 	int64_t size_bytes; /* as stored */
+	struct strv urls;   /* of a layer that isn't to be distributed: where it is */
 	/*
 	 * The digest was checked while this call wrote the file. False for layers of a layout
 	 * and for blobs that an earlier run left (checked then): the reader verifies.

@@ -117,6 +117,7 @@ static int assemble(struct oci_image *image, const struct oci_manifest *m,
 		memcpy(layer.digest, from->digest, OCI_DIGEST_MAX);
 		snprintf(layer.diff_id, OCI_DIGEST_MAX, "%s", c->diff_ids.at[i]);
 		layer.media_type = xstrdup(from->media_type);
+		strv_copy(&layer.urls, &from->urls);
 		vec_push(&image->layers, layer);
 	}
 	return 0;
@@ -161,6 +162,7 @@ void oci_image_free(struct oci_image *image)
 	vec_each (layer, &image->layers) {
 		free(layer->path);
 		free(layer->media_type);
+		strv_release(&layer->urls);
 	}
 	vec_release(&image->layers);
 	oci_config_release(&image->config);
