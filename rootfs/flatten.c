@@ -128,7 +128,7 @@ int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret
 	 */
 	sha256_add_u64(hash, o->free_bytes);
 	sha256_end(hash, identity);
-	if (ext4_finish(data, tree, &ext4, ret, e))
+	if (ext4_finish(data, tree, &ext4, ret, e) || (o->confirm && o->confirm(o->arg, e)))
 		return -1;
 	return outfile_finish(out, o->is_synced, e);
 }

@@ -56,6 +56,8 @@ struct rootfs_flatten_opts {
 	uint64_t free_bytes;                /* room left in the file system */
 	const struct rootfs_limits *limits; /* NULL: the default */
 	bool is_synced;                     /* fsync before the rename */
+	/* Called when the image is complete and before it gets its name. May be NULL. */
+	int (*confirm)(void *arg, struct err **e);
 	/* Called now and then with bytes of layer files read so far. May be NULL. */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 	void *arg;
@@ -63,6 +65,11 @@ struct rootfs_flatten_opts {
 
 int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
 		   struct err **e);
+
+/* A copy of an image that rootfs_flatten() wrote; holes stay holes, and where the host's file
+ * system can share blocks nothing is copied. */
+int rootfs_copy(const char *path, const char *out_path, struct rootfs_stats *ret,
+		struct err **e);
 
 struct rootfs_file {
 	const char *name; /* in the image: relative, clean, parents listed before or made 0755
