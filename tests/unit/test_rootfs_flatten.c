@@ -160,6 +160,69 @@ static void test_xattrs(void **state)
 	assert_debugfs(out, "ea_list /dir", "user.d (1)");
 }
 
+/* More than inode and block hold: inodes of their own, which nothing else in the image gets. */
+static void test_large_xattrs(void **state)
+{
+	enum { MANY = 120 };
+	autofree char *big = xmalloc(65001), *zeros = xmalloc(9001), *pax = NULL, *out = NULL;
+	autostr many = STR_INIT, got = STR_INIT;
+
+	(void)state;
+	memset(big, 'v', 65000);
+	memset(zeros, 'z', 9000);
+	big[65000] = zeros[9000] = '\0';
+	pax = xasprintf("SCHILY.xattr.user.big=%s\nSCHILY.xattr.user.small=abc\n"
+			"SCHILY.xattr.user.other=%s",
+			big, zeros);
+	for (int i = 0; i < MANY; i++)
+		str_addf(&many, "SCHILY.xattr.user.n%d=%.600s\n", i, big);
+	{
+		const struct item items[] = {
+			{ "plain", .data = "x" },
+			{ "big", .pax = pax, .data = "content" },
+			{ "dir", '5', .pax = pax },
+			{ "many", .pax = many.at },
+			{ "big2", '1', .link = "big" },
+			{ NULL },
+		};
+
+		out = image_of_one(items);
+	}
+	assert_debugfs(out, "stats", "ea_inode");
+	assert_content(out, "/big2", "content", 7);
+	debugfs(out, "ea_get /big user.big", &got);
+	assert_non_null(strstr(got.at, big));
+	debugfs(out, "ea_get /dir user.other", &got);
+	assert_non_null(strstr(got.at, zeros));
+	assert_debugfs(out, "ea_get /big user.small", "abc");
+	assert_debugfs(out, "ea_get /many user.n119", "vvvv");
+	free(take(out));
+	out = image_of_one(kinds);
+	debugfs(out, "stats", &got);
+	assert_null(strstr(got.at, "ea_inode"));
+}
+
+/* In any form a tar can have them; the mask is what the group of the mode shows. */
+static void test_acls(void **state)
+{
+	static const struct item items[] = {
+		{ "text", .pax = "SCHILY.acl.access=user::rw-,user:lisa:r--:1000,group::r--,"
+				 "mask::r--,other::---" },
+		{ "dir", '5',
+		  .pax = "SCHILY.acl.default=user::rwx,group::r-x,group:7:rwx,mask::rwx,"
+			 "other::r-x" },
+		{ NULL },
+	};
+	autofree char *out = image_of_one(items);
+
+	(void)state;
+	/* debugfs shows the form of system calls, which it makes from the one on the disk. */
+	assert_debugfs(out, "ea_get -x /text system.posix_acl_access",
+		       "(44) = 02 00 00 00 01 00 06 00 00 00 00 00 02 00 04 00 e8 03 00 00 "
+		       "04 00 04 00 00 00 00 00 10 00 04 00 00 00 00 00 20 00 00 00");
+	assert_debugfs(out, "ea_list /dir", "system.posix_acl_default");
+}
+
 /* Whatever the tree tests say about names, here about bytes: three layers, and what each hides
  * of those below. */
 static void test_layers(void **state)
@@ -518,6 +581,8 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_long_symlinks),
 		cmocka_unit_test(test_xattrs),
+		cmocka_unit_test(test_large_xattrs),
+		cmocka_unit_test(test_acls),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_holes_and_blocks),
 		cmocka_unit_test(test_large_folders),

@@ -2,7 +2,10 @@
 
 #include "unit.h"
 
+enum { FIRST_INODE = 5000 };
+
 static uint8_t in_inode[XATTR_INODE_BYTES], block[XATTR_BLOCK_BYTES];
+static size_t n_outside;
 
 static int add(struct xattrs *x, const char *name, const void *value, size_t n, struct err **e)
 {
@@ -11,7 +14,15 @@ static int add(struct xattrs *x, const char *name, const void *value, size_t n, 
 
 static int encode(const struct xattrs *x, bool *has_block, struct err **e)
 {
-	return xattrs_encode(x->packed.at, x->packed.len, in_inode, block, has_block, e);
+	struct xattr_image image = XATTR_IMAGE_INIT;
+	int failed = xattrs_encode(x->packed.at, x->packed.len, 1, FIRST_INODE, &image, e);
+
+	memcpy(in_inode, image.in_inode, sizeof(in_inode));
+	memcpy(block, image.block, sizeof(block));
+	*has_block = image.has_block;
+	n_outside = image.outside.n;
+	xattr_image_release(&image);
+	return failed;
 }
 
 static void test_small_ones_fit_in_the_inode(void **state)
@@ -115,10 +126,23 @@ static void test_limits(void **state)
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_true(has_block);
 	xattrs_clear(&x);
+	assert_int_equal(n_outside, 0);
 	assert_ok(add(&x, "user.k", value, 4096 - 32 - 4 - 19, &e), e);
-	assert_fails(encode(&x, &has_block, &e), e, ERR_LIMIT, "larger than ext4 can hold");
+	assert_ok(encode(&x, &has_block, &e), e);
+	assert_int_equal(n_outside, 1);
+	assert_false(has_block); /* its entry is in the inode */
+	assert_memory_equal(in_inode + 4, "\x01\x01\0\0\x88\x13\0\0\xc9\x0f\0\0", 12);
 	assert_fails(add(&x, "user.k", value, sizeof(value), &e), e, ERR_LIMIT,
 		     "65537 in its value");
+	xattrs_clear(&x);
+	/* As few go outside as can be, the largest first. */
+	assert_ok(add(&x, "user.a", value, 3000, &e), e);
+	assert_ok(add(&x, "user.b", value, 3001, &e), e);
+	assert_ok(add(&x, "user.c", value, 900, &e), e);
+	assert_ok(encode(&x, &has_block, &e), e);
+	assert_int_equal(n_outside, 1);
+	assert_true(has_block);
+	assert_memory_equal(in_inode + 4 + 4, "\x88\x13\0\0\xb9\x0b\0\0", 8);
 	xattrs_clear(&x);
 	for (int i = 0; i < 1000; i++) {
 		autofree char *name = xasprintf("user.%d", i);
