@@ -174,8 +174,8 @@ demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian
 	@scripts/demo
 
-bench: all deps-images+check $(B)/hello  ## measure; ratios against other programs
-	@scripts/make-images build/images debian busybox
+bench: all deps-images+check+bench $(B)/hello  ## measure; ratios against other programs
+	@scripts/make-images build/images debian busybox agents agents-zstd small
 	@scripts/bench
 
 HEADERS := $(foreach m,$(MODULES) rootfs/agent,$(wildcard $(m)/*.h))
