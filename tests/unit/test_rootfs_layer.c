@@ -237,6 +237,7 @@ static const struct {
 	{ { "x", .pax = "uid=4294967295" },
 	  ERR_LIMIT,
 	  "x: owner 4294967295:0 is out of range" },
+	{ { "x", .pax = "size=4611686018427387904" }, ERR_LIMIT, "x: larger than" },
 	{ { "x", '3', .major_nr = 5000 }, ERR_LIMIT, "x: device number" },
 	{ { "x", .pax = "size=9000000000000" },
 	  ERR_LIMIT,
@@ -267,6 +268,109 @@ static void test_refused(void **state)
 	tar_add(&tar, &(struct item){ "x", .pax = pax.at });
 	tar_end(&tar);
 	fails(tar.at, tar.len, ERR_LIMIT, "a header of more than 1048576 bytes");
+}
+
+/* A function instead of a file, which gives a few bytes at a time; and its failure. */
+struct trickle {
+	const struct str *from;
+	size_t at, fails_at;
+};
+
+static int trickle_read(void *arg, void *buf, size_t cap, size_t *ret_n, struct err **e)
+{
+	struct trickle *t = arg;
+	size_t n = t->from->len - t->at;
+
+	if (t->fails_at && t->at >= t->fails_at)
+		return err_set(e, ERR_NET, "the line is cut");
+	if (n > 3)
+		n = 3;
+	if (n > cap)
+		n = cap;
+	memcpy(buf, t->from->at + t->at, n);
+	t->at += n;
+	*ret_n = n;
+	return 0;
+}
+
+static void test_other_sources(void **state)
+{
+	autostr tar = STR_INIT, z = STR_INIT, file = STR_INIT, got = STR_INIT;
+	struct trickle t = { .from = &z };
+	struct layer_opts o = { .from = { .read = trickle_read, .arg = &t } };
+	autofree char *path = NULL, *digest = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	make_plain(&tar);
+	compress_bytes("gzip", tar.at, tar.len, &z);
+	o.from.digest = digest = digest_of(z.at, z.len);
+	assert_ok(dump(&o, &got, &e), e);
+	assert_string_equal(got.at, plain_text);
+	t = (struct trickle){ .from = &z, .fails_at = z.len / 2 };
+	assert_fails(dump(&o, &got, &e), e, ERR_NET, "the line is cut");
+	/* A part of a file. */
+	str_add(&file, "before");
+	str_addn(&file, z.at, z.len);
+	str_add(&file, "after");
+	path = put_file("parts", file.at, file.len);
+	str_clear(&got);
+	o.from = (struct rootfs_layer){
+		.path = path, .offset_bytes = 6, .size_bytes = z.len, .digest = digest
+	};
+	assert_ok(dump(&o, &got, &e), e);
+	assert_string_equal(got.at, plain_text);
+}
+
+/* A layer that nobody reads to its end is closed at once, wherever its threads are. */
+static void test_left_unread(void **state)
+{
+	autofree char *big = xcalloc(1, 30 << 20), *path = NULL;
+	const struct layer_entry *ent;
+	autostr tar = STR_INIT;
+	struct err *e = NULL;
+
+	(void)state;
+	tar_add(&tar, &(struct item){ "a" });
+	tar_add(&tar, &(struct item){ "big", .data = big, .n_data = 30 << 20 });
+	path = put_file("layer", tar.at, tar.len);
+	for (int i = 0; i < 3; i++) {
+		struct layer_opts o = { .from = { .path = path, .digest = NULL } };
+		AUTO(layer) l = NULL;
+
+		assert_ok(layer_open(&o, &l, &e), e);
+		for (int k = 0; k < i; k++)
+			assert_int_equal(layer_next(l, &ent, &e), 1);
+	}
+}
+
+static void test_limits(void **state)
+{
+	struct rootfs_limits limits = rootfs_limits_default;
+	autofree char *path = NULL;
+	struct layer_opts o = { .limits = &limits };
+	autostr tar = STR_INIT, got = STR_INIT;
+	struct err *e = NULL;
+
+	(void)state;
+	make_plain(&tar);
+	o.from.path = path = put_file("layer", tar.at, tar.len);
+	assert_ok(rootfs_limits_set(&limits, "layer-bytes=1k", &e), e);
+	assert_fails(dump(&o, &got, &e), e, ERR_LIMIT, "(limit layer-bytes)");
+	assert_ok(rootfs_limits_set(&limits, "layer-bytes=1g", &e), e);
+	assert_ok(rootfs_limits_set(&limits, "file-bytes=5", &e), e);
+	assert_fails(dump(&o, &got, &e), e, ERR_LIMIT, "etc/motd: larger than 5 bytes");
+	assert_ok(rootfs_limits_set(&limits, "file-bytes=6", &e), e);
+	assert_ok(rootfs_limits_set(&limits, "xattr-bytes=38", &e), e);
+	assert_fails(dump(&o, &got, &e), e, ERR_LIMIT, "(limit xattr-bytes)");
+	assert_fails(rootfs_limits_set(&limits, "depth=20000", &e), e, ERR_USAGE,
+		     "limit 'depth' takes 1 to 16384, not '20000'");
+	assert_fails(rootfs_limits_set(&limits, "entries", &e), e, ERR_USAGE,
+		     "'entries' takes");
+	assert_fails(rootfs_limits_set(&limits, "entries=", &e), e, ERR_USAGE,
+		     "'entries' takes");
+	assert_fails(rootfs_limits_set(&limits, "nodes=3", &e), e, ERR_USAGE,
+		     "there is no limit 'nodes'; there are layers=1000");
 }
 
 static void test_empty(void **state)
@@ -331,7 +435,8 @@ int main(void)
 		cmocka_unit_test(test_compressed),   cmocka_unit_test(test_gzip_header_fields),
 		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_refused),      cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_gnu),
+		cmocka_unit_test(test_gnu),          cmocka_unit_test(test_other_sources),
+		cmocka_unit_test(test_left_unread),  cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
