@@ -106,6 +106,7 @@ static int flatten(struct store *s, struct base *b, bool is_kept, struct progres
 				.arg = p };
 	struct err *ignored = NULL;
 
+	registry_options_apply(&b->registry, &oci);
 	if (!b->image) { /* scratch */
 		if (rootfs_flatten(o, ret, e))
 			return err_wrap(e, "writing an empty root file system");

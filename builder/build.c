@@ -139,7 +139,9 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 static int make_plan(struct build *b, struct err **e)
 {
 	struct plan_opts po = { &b->o->build_args, &b->o->labels, b->o->target };
-	struct image_opts io = { .contexts = &b->o->contexts, .is_pulled = b->o->is_pulled };
+	struct image_opts io = { .contexts = &b->o->contexts,
+				 .is_pulled = b->o->is_pulled,
+				 .registry = &b->o->registry };
 	struct plan_from from = { 0 };
 	int failed;
 

@@ -173,7 +173,8 @@ static void release(struct raw *raw, struct build_opts *o)
 int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 {
 	struct raw raw = { .cpus = BUILD_CPUS, .ready_timeout = BUILD_READY_TIMEOUT_SEC };
-	struct build_opts o = { .memory_mib = BUILD_MEMORY_MIB };
+	struct build_opts o = { .memory_mib = BUILD_MEMORY_MIB,
+				.registry = REGISTRY_OPTIONS_INIT };
 	autostrv operands = STRV_INIT;
 	struct command with_notes = *self;
 	const struct option_def defs[] = {
@@ -214,6 +215,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "no-cache", OPTION_BOOL, &o.has_no_cache, NULL, "run every step again" },
 		{ 0, "pull", OPTION_BOOL, &o.is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
+		REGISTRY_OPTION_DEFS(&o.registry),
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",

@@ -11,6 +11,7 @@ struct flatten {
 	const char *out_path;
 	unsigned long long free_bytes;
 	struct strv limits;
+	struct registry_options registry;
 	const char *progress;
 	bool is_pulled, has_no_store, is_json, is_quiet;
 };
@@ -47,6 +48,7 @@ static int flatten(const struct flatten *f, const char *ref, const struct rootfs
 	AUTO(base) base = NULL;
 	const struct strv no_contexts = STRV_INIT;
 	struct image_opts image = { .contexts = &no_contexts,
+				    .registry = &f->registry,
 				    .is_pulled = f->is_pulled,
 				    .has_no_store = f->has_no_store };
 	struct base_export_opts o = { .out_path = f->out_path,
@@ -100,7 +102,7 @@ static int run(struct flatten *f, const struct strv *operands, struct err **e)
 
 int cmd_flatten(const struct command *self, int argc, char **argv, struct err **e)
 {
-	struct flatten f = { .progress = "auto" };
+	struct flatten f = { .progress = "auto", .registry = REGISTRY_OPTIONS_INIT };
 	autostrv operands = STRV_INIT;
 	const struct option_def defs[] = {
 		{ 'o', "output", OPTION_STR, &f.out_path, "FILE", "ext4 file to write" },
@@ -112,6 +114,9 @@ int cmd_flatten(const struct command *self, int argc, char **argv, struct err **
 		  "do not keep the layers: nothing but FILE is written" },
 		{ 0, "limit", OPTION_STRV, &f.limits, "NAME=N",
 		  "accept more, or less, from an image (see kiln-flatten(1))" },
+		{ 0, "platform", OPTION_STR, &f.registry.platform, "OS/ARCH[/VARIANT]",
+		  "which image of several (default linux/amd64)" },
+		REGISTRY_OPTION_DEFS(&f.registry),
 		{ 0, "progress", OPTION_STR, &f.progress, "MODE", "auto, tty, plain or json" },
 		{ 'q', "quiet", OPTION_BOOL, &f.is_quiet, NULL, "print nothing but errors" },
 		{ 0, "json", OPTION_BOOL, &f.is_json, NULL, "print the result as JSON" },

@@ -21,14 +21,14 @@ static int context_value(const char *value, char **ret, struct err **e)
 		*ret = xstrdup(value + strlen(image));
 		return 0;
 	}
-	if (str_starts(value, "template:")) {
+	if (str_starts(value, "template:") || oci_is_local(value)) {
 		*ret = xstrdup(value);
 		return 0;
 	}
 	return err_set(e, ERR_USAGE,
 		       "--build-context value \"%s\": this version of kiln takes "
-		       "oci-layout://DIR[:TAG], "
-		       "docker-image://REFERENCE and template:NAME",
+		       "oci-layout://DIR[:TAG], docker-image://REFERENCE, oci-archive:FILE, "
+		       "docker-archive:FILE and template:NAME",
 		       value);
 }
 
@@ -105,12 +105,16 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 			 struct base *b, struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = !o->has_no_store };
-	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
+	/* What is remembered is the image for the platform that is asked for without saying so.
+	 */
+	bool is_remembered = !oci_is_local(ref) && !strchr(ref, '@') && !o->registry->platform;
 	autofree char *name = full_name(ref);
 	autofree char *digest = NULL;
 	autofree char *pinned = NULL;
 	int found = 0;
 
+	registry_options_apply(o->registry, &oci);
+	b->registry = *o->registry;
 	if (is_remembered && !o->is_pulled)
 		found = store_ref_get(s, name, &digest, e);
 	if (found < 0)

@@ -12,6 +12,7 @@
 
 #include "builder/cachekey.h"
 #include "builder/progress.h"
+#include "builder/registry_options.h"
 #include "oci/oci.h"
 #include "snapshot/store.h"
 
@@ -19,15 +20,17 @@ struct image_opts {
 	const struct strv *contexts; /* --build-context: "NAME=oci-layout://DIR[:TAG]", ... */
 	bool is_pulled;              /* --pull: ask the registry what the name means now */
 	bool has_no_store;           /* --no-store: write nothing into the store */
+	const struct registry_options *registry; /* what argv holds; outlives the base */
 };
 
 struct base {
 	char *name;   /* as FROM says it */
 	char *digest; /* "sha256:..." of the manifest; "" for scratch; the id of a template */
 	struct oci_config config;
-	cachekey key;            /* of its file system */
-	struct oci_image *image; /* NULL for scratch and templates */
-	struct tmpl *tmpl;       /* of a template, pinned; else NULL */
+	cachekey key;                     /* of its file system */
+	struct oci_image *image;          /* NULL for scratch and templates */
+	struct tmpl *tmpl;                /* of a template, pinned; else NULL */
+	struct registry_options registry; /* with which its layers are fetched */
 };
 
 /* ERR_USAGE for a malformed --build-context; else what oci_resolve() and store_template_open()

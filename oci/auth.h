@@ -8,7 +8,7 @@
  *
  * Errors:  ERR_AUTH and what credentials.h and token.h have; none shows a secret.
  * Threads: any number; those who are refused at the same moment wait for the first one's
- * answer.
+ *          answer.
  */
 #ifndef OCI_AUTH_H
 #define OCI_AUTH_H

@@ -1,11 +1,11 @@
 /*
  * blobs.h - the directory of blobs that were fetched: blob_dir/<64 hex digits>.
  *
- * Writing: a temporary name in the same directory, hashed on the way, synced, renamed once size
- *          and digest match. The temporary file is locked (flock) while its writer lives.
+ * Writing: a temporary name in the same directory, hashed on the way, synced, renamed once
+ *          size and digest match. The temporary file is locked (flock) while its writer lives.
  * Claimed: a large blob is written as ".fetch-<hex>" by one process at a time: blob_claim()
- * waits for whoever has it, and takes over when that one dies. Others (blob_writer_new()) are
- *          ".fetch-XXXXXX": any number of writers, and all succeed.
+ *          waits for whoever has it, and takes over when that one dies. Others
+ *          (blob_writer_new()) are ".fetch-XXXXXX": any number of writers, and all succeed.
  * Left:    nothing. A temporary file is removed by blob_writer_free(), on a signal, or, after
  *          SIGKILL, by the next blob_sweep().
  * Digests: every `digest` parameter is valid (digest.h).

@@ -1,8 +1,7 @@
 /*
  * credentials.h - finds the user's credentials for a registry, as Docker does: the host's own
  * helper, the store of all hosts, the file itself. The file is $DOCKER_CONFIG/config.json, by
- * default
- * ~/.docker/config.json.
+ * default ~/.docker/config.json.
  */
 #ifndef OCI_CREDENTIALS_H
 #define OCI_CREDENTIALS_H

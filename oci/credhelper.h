@@ -3,10 +3,12 @@
  * on its standard input.
  *
  * Answer: {"ServerURL": .., "Username": .., "Secret": ..}; the user "<token>" means that the
- * secret is an identity token. "credentials not found ..." and a status that isn't 0: there are
- * none. Limits: CREDHELPER_MAX_BYTES of answer, CREDHELPER_TIMEOUT_SEC. Errors: ERR_AUTH with
- * the program's name and what it says. No error shows what may be a secret. Spec:   Docker's
- * credential helper protocol.
+ *         secret is an identity token. "credentials not found ..." and a status that isn't 0:
+ *         there are none.
+ * Limits: CREDHELPER_MAX_BYTES of answer, CREDHELPER_TIMEOUT_SEC.
+ * Errors: ERR_AUTH with the program's name and what it says. No error shows what may be a
+ *         secret.
+ * Spec:   Docker's credential helper protocol.
  */
 #ifndef OCI_CREDHELPER_H
 #define OCI_CREDHELPER_H

@@ -132,6 +132,14 @@ static int opt_text(const struct json *entry, const char *key, char **ret, struc
 	return 0;
 }
 
+/* It becomes a header as it is: nothing but visible ASCII. */
+static bool is_token(const char *s)
+{
+	while (*s > 0x20 && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
 static int read_entry(const struct json *entry, struct credentials *ret, struct err **e)
 {
 	autofree char *auth = NULL;
@@ -140,6 +148,8 @@ static int read_entry(const struct json *entry, struct credentials *ret, struct 
 	    opt_text(entry, "identitytoken", &ret->identity_token, e) ||
 	    opt_text(entry, "registrytoken", &ret->registry_token, e))
 		return -1;
+	if (ret->registry_token && !is_token(ret->registry_token))
+		return err_set(e, ERR_CORRUPT, "its 'registrytoken' is no token");
 	if (auth)
 		return decode_auth(auth, ret, e);
 	return opt_text(entry, "username", &ret->user, e) ||

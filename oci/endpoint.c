@@ -37,7 +37,7 @@ void endpoint_free(struct endpoint *p)
 
 bool endpoint_is_plain(const struct endpoint *p)
 {
-	return p->settled >= 0 && p->schemes[p->settled] == http;
+	return p->settled < 0 || p->schemes[p->settled] == http;
 }
 
 static int get_once(struct endpoint *p, struct http *h, struct retry *t,
@@ -59,14 +59,14 @@ static int get_with_auth(struct endpoint *p, struct http *h, struct retry *t,
 
 	for (;;) {
 		autofree char *header = NULL;
-		struct auth_question q = { .challenges = &ret->challenges,
+		struct auth_question q = { .challenges = &ret->fields.challenges,
 					   .is_plain_ok = request->is_plain_ok,
 					   .is_insecure = request->is_insecure,
 					   .backoff_ms = t->backoff_ms };
 
 		if (get_once(p, h, t, request, ret, &header, e))
 			return -1;
-		if (ret->status != 401 || ret->is_elsewhere || !ret->challenges.n)
+		if (ret->status != 401 || ret->is_elsewhere || !ret->fields.challenges.n)
 			return 0;
 		if (answered_at == t->done_bytes)
 			return auth_refuse(p->auth, e);

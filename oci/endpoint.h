@@ -3,9 +3,9 @@
  * speaks, and who we are there.
  *
  * Protocol: https; for loopback hosts plain HTTP, or https where that is what answers (the
- * other way round if an authority to trust was named); for insecure ones https with any
- * certificate, else plain HTTP. What has worked once stays. Threads:  any number, each with its
- * own struct http.
+ *           other way round if an authority to trust was named); for insecure ones https with
+ *           any certificate, else plain HTTP. What has worked once stays.
+ * Threads:  any number, each with its own struct http.
  */
 #ifndef OCI_ENDPOINT_H
 #define OCI_ENDPOINT_H
@@ -36,7 +36,7 @@ void endpoint_free(struct endpoint *p);
 int endpoint_get(struct endpoint *p, struct http *h, struct retry *t, const char *path,
 		 const char *accept, struct http_response *ret, struct err **e);
 
-/* May http:// be used there? */
+/* May http:// be used there, as far as is known? */
 bool endpoint_is_plain(const struct endpoint *p);
 
 #endif

@@ -2,34 +2,16 @@
  * fetch.c - brings the layers of an image: from a registry, several at a time, into blob_dir or
  * straight to who reads them; local ones stay where they are.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "oci/blobs.h"
-#include "oci/digest.h"
-#include "oci/flow.h"
-#include "oci/http.h"
-#include "oci/layout.h"
-#include "oci/registry.h"
+#include "oci/job.h"
+#include "oci/local.h"
 
 enum { WORKERS_MAX = 4, PROGRESS_EVERY_MS = 100 };
-
-enum job_state { JOB_WAITS, JOB_RUNS, JOB_DONE };
-
-/* One blob. */
-struct job {
-	struct oci_fetch *fetch;
-	const struct oci_layer *layer; /* the first one with it */
-	struct flow *flow;
-	bool is_local;
-	enum job_state state; /* under the lock of the fetch, like what follows */
-	int64_t done_bytes;
-	bool is_brought;     /* by us, verified */
-	int64_t shown_bytes; /* the caller's thread only */
-};
 
 /* A layer and its reader. Two layers may be one blob. */
 struct reading {
@@ -52,124 +34,6 @@ struct oci_fetch {
 	size_t n_running;   /* of them */
 	struct err *failed; /* the first failure */
 };
-
-/* ---- one blob ---- */
-
-/* A blob on its way from the network. */
-struct arrival {
-	struct job *job;
-	struct blob_writer *writer; /* NULL: it isn't kept */
-	struct sha256 *hash;        /* then */
-};
-
-static int arrival_add(void *arg, const void *bytes, size_t n, struct err **e)
-{
-	struct arrival *a = arg;
-	struct job *job = a->job;
-
-	if (a->writer) {
-		if (blob_writer_add(a->writer, bytes, n, e))
-			return -1;
-	} else if ((int64_t)n > job->layer->size_bytes - job->done_bytes) {
-		return err_set(e, ERR_CORRUPT, "it is larger than the announced %lld bytes",
-			       (long long)job->layer->size_bytes);
-	} else {
-		sha256_add(a->hash, bytes, n);
-	}
-	pthread_mutex_lock(&job->fetch->lock);
-	job->done_bytes += (int64_t)n;
-	pthread_mutex_unlock(&job->fetch->lock);
-	return flow_add(job->flow, bytes, n) ? 0 : err_set(e, ERR_NET, "stopped");
-}
-
-static int download(struct http *h, struct arrival *a, struct err **e)
-{
-	const struct oci_layer *layer = a->job->layer;
-
-	return registry_get_blob(a->job->fetch->registry, h,
-				 &(struct registry_blob){ .digest = layer->digest,
-							  .size_bytes = layer->size_bytes,
-							  .urls = &layer->urls,
-							  .sink = { arrival_add, a } },
-				 e);
-}
-
-/* Nothing is written: what nobody reads waits. */
-static int pass_on(struct http *h, struct job *job, struct err **e)
-{
-	AUTO(sha256) hash = sha256_new();
-	struct arrival a = { .job = job, .hash = hash };
-	char got[OCI_DIGEST_MAX];
-
-	if (download(h, &a, e))
-		return -1;
-	oci_digest_end(hash, got);
-	if (job->done_bytes != job->layer->size_bytes)
-		return err_set(e, ERR_CORRUPT,
-			       "it has %lld bytes instead of the announced %lld",
-			       (long long)job->done_bytes, (long long)job->layer->size_bytes);
-	if (!streq(got, job->layer->digest))
-		return err_set(e, ERR_CORRUPT, "its digest is %s, it should be %s", got,
-			       job->layer->digest);
-	flow_end(job->flow);
-	return 0;
-}
-
-static int open_stored(struct job *job, const char *path, int64_t offset_bytes, struct err **e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(e, "opening %s", path);
-	flow_set_whole(job->flow, fd, offset_bytes);
-	pthread_mutex_lock(&job->fetch->lock);
-	job->done_bytes = job->layer->size_bytes;
-	pthread_mutex_unlock(&job->fetch->lock);
-	return 0;
-}
-
-static bool is_stopped(void *arg)
-{
-	struct oci_fetch *f = arg;
-
-	return f->is_stopped;
-}
-
-static int store(struct http *h, struct job *job, struct err **e)
-{
-	struct oci_fetch *f = job->fetch;
-	const struct oci_layer *layer = job->layer;
-	AUTO(blob_writer) writer = NULL;
-	struct arrival a = { .job = job };
-	int claimed, fd;
-
-	claimed =
-		blob_claim(&(struct blob_claim){ .dir = f->o.blob_dir,
-						 .digest = layer->digest,
-						 .size_bytes = layer->size_bytes,
-						 .patience_sec = http_stall_sec(f->o.stall_sec),
-						 .is_stopped = is_stopped,
-						 .arg = f },
-			   &writer, e);
-	if (claimed < 0)
-		return -1;
-	if (!claimed) {
-		autofree char *path = blob_path(f->o.blob_dir, layer->digest);
-
-		return open_stored(job, path, 0, e);
-	}
-	if (blob_writer_reader(writer, &fd, e))
-		return -1;
-	flow_set_growing(job->flow, fd);
-	a.writer = writer;
-	if (download(h, &a, e) || blob_writer_check(writer, e))
-		return -1;
-	flow_end(job->flow); /* readers needn't wait for the disk */
-	if (blob_writer_end(writer, e))
-		return -1;
-	job->is_brought = true;
-	return 0;
-}
 
 /* ---- threads ---- */
 
@@ -195,10 +59,8 @@ static void run_job(struct http *h, struct job *job)
 	struct oci_fetch *f = job->fetch;
 	struct err *why = NULL;
 
-	if (f->o.is_kept ? store(h, job, &why) : pass_on(h, job, &why)) {
-		err_wrap(&why, "layer %s", job->layer->digest);
+	if (job_run(job, h, &why))
 		stop(f, why);
-	}
 	pthread_mutex_lock(&f->lock);
 	job->state = JOB_DONE;
 	pthread_mutex_unlock(&f->lock);
@@ -214,6 +76,13 @@ static struct job *next_job(struct oci_fetch *f)
 		}
 	}
 	return NULL;
+}
+
+static bool is_stopped(void *arg)
+{
+	const struct oci_fetch *f = arg;
+
+	return f->is_stopped;
 }
 
 static void *work(void *arg)
@@ -278,19 +147,18 @@ static void join_threads(struct oci_fetch *f)
 
 static void show(const struct oci_opts *o, const struct oci_layer *layer, int64_t done_bytes)
 {
+	const char *digest = layer->digest[0] ? layer->digest : layer->diff_id;
+
 	if (o->progress)
-		o->progress(o->arg, layer->digest, done_bytes, layer->size_bytes);
+		o->progress(o->arg, digest, done_bytes, layer->size_bytes);
 }
 
 void oci_fetch_show(struct oci_fetch *f)
 {
 	for (size_t i = 0; i < f->n_jobs; i++) {
 		struct job *job = &f->jobs[i];
-		int64_t done_bytes;
+		int64_t done_bytes = job->done_bytes;
 
-		pthread_mutex_lock(&f->lock);
-		done_bytes = job->done_bytes;
-		pthread_mutex_unlock(&f->lock);
 		if (done_bytes == job->shown_bytes)
 			continue;
 		job->shown_bytes = done_bytes;
@@ -337,7 +205,11 @@ static struct job *add_job(struct oci_fetch *f, struct oci_layer *layer)
 {
 	struct job *job = &f->jobs[f->n_jobs++];
 
-	*job = (struct job){ .fetch = f, .layer = layer };
+	*job = (struct job){ .fetch = f,
+			     .layer = layer,
+			     .o = &f->o,
+			     .registry = f->registry,
+			     .is_stopped = &f->is_stopped };
 	job->flow = flow_new(layer->digest, layer->size_bytes);
 	return job;
 }
@@ -348,7 +220,7 @@ static int open_local(struct job *job, struct oci_layer *layer, struct err **e)
 	job->is_local = true;
 	job->state = JOB_DONE;
 	job->shown_bytes = layer->size_bytes;
-	if (open_stored(job, layer->path, layer->offset_bytes, e))
+	if (job_open(job, layer->path, layer->offset_bytes, e))
 		return -1;
 	show(&job->fetch->o, layer, layer->size_bytes);
 	return 0;
@@ -383,30 +255,16 @@ static int plan(struct oci_fetch *f, struct err **e)
 	return 0;
 }
 
-/* Layers of a layout are where they are. */
-static int find_in_layout(struct oci_image *image, const char *dir, struct err **e)
-{
-	vec_each (layer, &image->layers)
-		if (layout_check_blob(dir, layer->digest, layer->size_bytes, e))
-			return -1;
-	vec_each (layer, &image->layers) {
-		free(layer->path);
-		layer->path = layout_blob_path(dir, layer->digest);
-		layer->is_verified = false;
-	}
-	return 0;
-}
-
 static int prepare(struct oci_fetch *f, struct err **e)
 {
 	AUTO(oci_ref) ref = NULL;
 
 	if (oci_ref_parse(f->image->name, &ref, e))
 		return -1;
-	if (ref->kind == OCI_REF_LAYOUT)
-		return find_in_layout(f->image, ref->dir, e);
 	vec_each (layer, &f->image->layers)
 		free(take(layer->path));
+	if (ref->kind != OCI_REF_REGISTRY)
+		return local_find_layers(ref, f->image, e);
 	if (f->o.is_kept)
 		blob_sweep(f->o.blob_dir);
 	return registry_new(ref, &f->o, &f->registry, e);
@@ -518,13 +376,14 @@ int oci_recheck(struct oci_image *image, const struct oci_opts *o, struct err **
 	int n_removed = 0;
 
 	vec_each (layer, &image->layers) {
-		autofree char *path = blob_path(o->blob_dir, layer->digest);
+		autofree char *path = NULL;
 		int ok;
 
 		free(take(layer->path));
-		if (layer->is_verified ||
+		if (layer->is_verified || !layer->digest[0] ||
 		    !blob_exists(o->blob_dir, layer->digest, layer->size_bytes))
 			continue;
+		path = blob_path(o->blob_dir, layer->digest);
 		ok = blob_check(path, layer->digest, e);
 		if (ok < 0)
 			return -1;

@@ -25,12 +25,11 @@ struct transfer {
 	const struct http_request *request;
 	struct http_response *response;
 	size_t header_bytes;
-	int64_t idle_ms;      /* how long nothing may come */
-	int64_t last_ms;      /* when something came */
-	int64_t length_bytes; /* Content-Length, or -1 */
-	int64_t range_bytes;  /* where a Content-Range begins, or -1 */
-	int64_t skip_bytes;   /* of the body, that the sink has already */
-	bool is_encoded;      /* Content-Encoding */
+	int64_t idle_ms; /* how long nothing may come */
+	int64_t last_ms; /* when something came */
+	int64_t slow_ms; /* since when slow_bytes have come */
+	int64_t slow_bytes;
+	int64_t skip_bytes; /* of the body, that the sink has already */
 	bool has_body;
 	struct err *failed; /* of the sink, or of a limit */
 };
@@ -90,8 +89,7 @@ void http_free(struct http *h)
 
 void http_response_release(struct http_response *r)
 {
-	free(r->digest);
-	strv_release(&r->challenges);
+	http_fields_release(&r->fields);
 	str_release(&r->refusal);
 	*r = (struct http_response)HTTP_RESPONSE_INIT;
 }
@@ -123,106 +121,29 @@ bool http_is_success(long status)
 
 /* ---- what comes ---- */
 
-/* The value of header `name` in a line of n bytes, or NULL. The caller frees. */
-static char *header_value(const char *line, size_t n, const char *name)
+static void note_bytes(struct transfer *t, size_t n)
 {
-	size_t length = strlen(name);
-
-	if (n <= length || strncasecmp(line, name, length) != 0 || line[length] != ':')
-		return NULL;
-	line += length + 1;
-	n -= length + 1;
-	while (n && (*line == ' ' || *line == '\t')) {
-		line++;
-		n--;
-	}
-	while (n && strchr("\r\n \t", line[n - 1]))
-		n--;
-	return memchr(line, '\0', n) ? NULL : xstrndup(line, n);
-}
-
-static bool is_number(const char *s)
-{
-	size_t n = strspn(s, "0123456789");
-
-	return n > 0 && n < 18 && !s[n];
-}
-
-static void note_digest(struct transfer *t, const char *value)
-{
-	free(t->response->digest);
-	t->response->digest = xstrdup(value);
-}
-
-static void note_challenge(struct transfer *t, const char *value)
-{
-	strv_push(&t->response->challenges, value);
-}
-
-/* RFC 9110, 10.2.3: seconds or a date. */
-static void note_retry_after(struct transfer *t, const char *value)
-{
-	time_t date = is_number(value) ? -1 : curl_getdate(value, NULL), now = time(NULL);
-
-	if (is_number(value))
-		t->response->retry_after_sec = atoll(value);
-	else if (date != -1)
-		t->response->retry_after_sec = date > now ? date - now : 0;
-}
-
-static void note_length(struct transfer *t, const char *value)
-{
-	if (is_number(value))
-		t->length_bytes = atoll(value);
-}
-
-static void note_encoding(struct transfer *t, const char *value)
-{
-	t->is_encoded = value[0] && strcasecmp(value, "identity") != 0;
-}
-
-/* "bytes 100-199/200" */
-static void note_range(struct transfer *t, const char *value)
-{
-	size_t n;
-	autofree char *first = NULL;
-
-	if (strncasecmp(value, "bytes ", 6) != 0)
+	t->last_ms = clock_ms();
+	t->slow_bytes += (int64_t)n;
+	if (t->slow_bytes < HTTP_SLOW_BYTES)
 		return;
-	value += 6;
-	n = strspn(value, "0123456789");
-	first = xstrndup(value, n);
-	if (value[n] == '-' && is_number(first))
-		t->range_bytes = atoll(first);
+	t->slow_bytes = 0;
+	t->slow_ms = t->last_ms;
 }
-
-static const struct {
-	const char *name;
-	void (*note)(struct transfer *t, const char *value);
-} headers_read[] = {
-	{ "Docker-Content-Digest", note_digest }, { "WWW-Authenticate", note_challenge },
-	{ "Retry-After", note_retry_after },      { "Content-Length", note_length },
-	{ "Content-Encoding", note_encoding },    { "Content-Range", note_range },
-};
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
 
 	n *= size;
-	t->last_ms = clock_ms();
+	note_bytes(t, n);
 	t->header_bytes += n;
 	if (t->header_bytes > HTTP_MAX_HEADER_BYTES) {
 		err_set(&t->failed, ERR_LIMIT, "its headers are larger than %d bytes",
 			HTTP_MAX_HEADER_BYTES);
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof(headers_read) / sizeof(headers_read[0]); i++) {
-		autofree char *value = header_value(line, n, headers_read[i].name);
-
-		if (value)
-			headers_read[i].note(t, value);
-	}
+	http_fields_add(&t->response->fields, line, n);
 	return n;
 }
 
@@ -232,21 +153,21 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
  */
 static bool must_decode(const struct transfer *t, const char *bytes)
 {
+	const struct http_fields *f = &t->response->fields;
 	const struct http_request *r = t->request;
 
-	if (!t->is_encoded || r->is_decoded)
+	if (!f->is_encoded || r->is_decoded)
 		return false;
 	if (r->size_bytes < 0) /* a document: JSON begins otherwise */
 		return (unsigned char)bytes[0] == 0x1f;
-	return t->length_bytes >= 0 &&
-	       t->length_bytes + (t->range_bytes > 0 ? t->range_bytes : 0) != r->size_bytes;
+	return f->length_bytes + (f->range_bytes > 0 ? f->range_bytes : 0) != r->size_bytes;
 }
 
 /* The first byte of a body that the sink is to have. 0, or -1 with t->failed. */
 static int begin_body(struct transfer *t, long status, const char *bytes)
 {
 	const struct http_request *r = t->request;
-	int64_t begins = status == 206 ? t->range_bytes : 0;
+	int64_t begins = status == 206 ? t->response->fields.range_bytes : 0;
 
 	t->has_body = true;
 	if (must_decode(t, bytes)) {
@@ -264,12 +185,15 @@ static size_t give_to_sink(struct transfer *t, const char *bytes, size_t n)
 {
 	const struct http_sink *sink = &t->request->sink;
 	size_t skipped = t->skip_bytes < (int64_t)n ? (size_t)t->skip_bytes : n;
+	int64_t before_ms = clock_ms();
 	int failed = 0;
 
 	t->skip_bytes -= (int64_t)skipped;
 	if (n > skipped)
 		failed = sink->add(sink->arg, bytes + skipped, n - skipped, &t->failed);
-	t->last_ms = clock_ms(); /* the sink may take its time */
+	/* The sink may take its time. */
+	t->last_ms = clock_ms();
+	t->slow_ms += t->last_ms - before_ms;
 	return failed ? 0 : n;
 }
 
@@ -280,7 +204,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	n *= size;
-	t->last_ms = clock_ms();
+	note_bytes(t, n);
 	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (http_is_success(status) && n) {
 		if (!t->has_body && begin_body(t, status, bytes))
@@ -304,10 +228,15 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 	(void)total, (void)now, (void)up_total, (void)up_now;
 	if (is_stopped(t->h))
 		return 1;
-	if (clock_ms() - t->last_ms <= t->idle_ms)
+	if (clock_ms() - t->last_ms > t->idle_ms)
+		err_set(&t->failed, ERR_NET, "it sent nothing for %lld seconds",
+			(long long)t->idle_ms / 1000);
+	else if (clock_ms() - t->slow_ms > HTTP_SLOW_STALLS * t->idle_ms)
+		err_set(&t->failed, ERR_NET, "it sent no more than %lld bytes in %lld seconds",
+			(long long)t->slow_bytes,
+			(long long)(HTTP_SLOW_STALLS * t->idle_ms / 1000));
+	else
 		return 0;
-	err_set(&t->failed, ERR_NET, "it sent nothing for %lld seconds",
-		(long long)t->idle_ms / 1000);
 	t->response->fault = HTTP_BROKEN;
 	return 1;
 }
@@ -388,7 +317,7 @@ static void set_certificates(const struct transfer *t)
 
 static void set_options(struct transfer *t, const char *url, struct curl_slist *headers)
 {
-	bool is_plain = str_starts(url, "http://");
+	autofree char *host = url_part(url, CURLUPART_HOST, 0);
 	const struct http_request *r = t->request;
 	CURL *c = t->h->curl;
 
@@ -401,7 +330,7 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	set_certificates(t);
-	if (is_plain)
+	if (str_starts(url, "http://") || (host && oci_ref_is_loopback(host)))
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (r->form)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->form);
@@ -523,8 +452,7 @@ static int get_once(struct http *h, const struct http_request *r, const char *ur
 			      .response = ret,
 			      .idle_ms = idle_sec * 1000LL,
 			      .last_ms = clock_ms(),
-			      .length_bytes = -1,
-			      .range_bytes = -1 };
+			      .slow_ms = clock_ms() };
 	struct curl_slist *headers = make_headers(r, url);
 	int failed;
 

@@ -1,17 +1,19 @@
 /*
  * http.h - one HTTP request and its answer by libcurl, which stays inside http.c.
  *
- * Policy:   https, certificates verified; http only if the request says so, and then only to
- *           loopback hosts, past any proxy; both rules are off for a request that is_insecure.
- *           Redirects: at most HTTP_MAX_REDIRECTS, never from https to http; a POST isn't
- *           redirected. What authorises a request goes to the origin (scheme, host and port) it
- * was meant for only. Trust:    certificates of the system (SSL_CERT_FILE, if set), and those
- * of http_opts.ca_pem. Limits:   HTTP_MAX_HEADER_BYTES of headers; the body's limit is the
- * sink's matter. A transfer without a byte for stall_sec is ERR_NET, so is a connection that
- * takes longer. Errors:   ERR_NET, naming the host if it is another one than the URL's; what
- * the sink sets; ERR_LIMIT. A status, whichever, is no error here: the caller looks. Threads:
- * a struct http and its connections belong to one thread at a time. Absent:   trying again is
- * retry.h's business, credentials are auth.h's, mirrors registry.h's.
+ * Policy:  https, certificates verified; http only if the request says so, and then only to
+ *          loopback hosts; both rules are off for a request that is_insecure. Plain HTTP and
+ *          loopback hosts go past any proxy. Redirects: at most HTTP_MAX_REDIRECTS, never from
+ *          https to http; a POST isn't redirected. What authorises a request goes to the
+ *          origin (scheme, host and port) it was meant for only.
+ * Trust:   certificates of the system (SSL_CERT_FILE, if set), and those of http_opts.ca_pem.
+ * Limits:  HTTP_MAX_HEADER_BYTES of headers; the body's limit is the sink's matter. A transfer
+ *          without a byte for stall_sec is ERR_NET, so is a connection that takes longer, and
+ *          one that only drips (HTTP_SLOW_STALLS). The time a sink takes doesn't count.
+ * Errors:  ERR_NET, naming the host if it is another one than the URL's; what the sink sets;
+ *          ERR_LIMIT. A status, whichever, is no error here: the caller looks.
+ * Threads: a struct http and its connections belong to one thread at a time.
+ * Absent:  trying again is retry.h's business, credentials are auth.h's, mirrors registry.h's.
  */
 #ifndef OCI_HTTP_H
 #define OCI_HTTP_H
@@ -22,12 +24,15 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "oci/http_fields.h"
 
 enum {
 	HTTP_MAX_REDIRECTS = 5,
 	HTTP_MAX_HEADER_BYTES = 256 << 10,
 	HTTP_MAX_REFUSAL_BYTES = 16 << 10,
 	HTTP_STALL_SEC = 20,
+	HTTP_SLOW_STALLS = 3, /* so many with fewer bytes than these: too slow */
+	HTTP_SLOW_BYTES = 4096,
 };
 
 /* What 0 stands for. */
@@ -88,16 +93,14 @@ struct http_response {
 	enum http_fault fault; /* HTTP_FINE unless http_get() failed */
 	/* Whoever answers spoke TLS where we spoke plain HTTP, or the other way round. */
 	bool is_other_protocol;
-	bool is_elsewhere;         /* the answer came from another origin, by redirects */
-	long status;               /* of the last answer, after redirects */
-	char *digest;              /* header Docker-Content-Digest, or NULL */
-	struct strv challenges;    /* values of all WWW-Authenticate headers */
-	long long retry_after_sec; /* from now on; -1 if the server doesn't say */
-	struct str refusal;        /* start of the body if it isn't for the sink */
+	bool is_elsewhere; /* the answer came from another origin, by redirects */
+	long status;       /* of the last answer, after redirects */
+	struct http_fields fields;
+	struct str refusal; /* start of the body if it isn't for the sink */
 };
-#define HTTP_RESPONSE_INIT                                  \
-	{                                                   \
-		.retry_after_sec = -1, .refusal = STR_INIT, \
+#define HTTP_RESPONSE_INIT                                       \
+	{                                                        \
+		.fields = HTTP_FIELDS_INIT, .refusal = STR_INIT, \
 	}
 void http_response_release(struct http_response *r);
 #define autohttp_response __attribute__((cleanup(http_response_release))) struct http_response

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "oci/digest.h"
+#include "oci/platform.h"
 
 enum { PLATFORMS_SHOWN = 12, SHOWN_BYTES = 100 };
 
@@ -294,30 +295,6 @@ void oci_manifest_free(struct oci_manifest *m)
 	free(m);
 }
 
-/* "os/arch" of "os/arch/variant": its length. */
-static size_t base_length(const char *platform)
-{
-	size_t n = strcspn(platform, "/");
-
-	return platform[n] ? n + 1 + strcspn(platform + n + 1, "/") : n;
-}
-
-int oci_platform_match(const char *have, const char *want)
-{
-	size_t n = base_length(want);
-	const char *have_variant, *want_variant = want[n] ? want + n + 1 : "";
-
-	if (base_length(have) != n || strncmp(have, want, n) != 0)
-		return 0;
-	have_variant = have[n] ? have + n + 1 : "";
-	/* Every arm64 machine there is is a v8. */
-	if (str_ends(want, "/arm64") && streq(have_variant, "v8"))
-		have_variant = "";
-	if (streq(have_variant, want_variant))
-		return 2;
-	return !have_variant[0] || !want_variant[0];
-}
-
 static bool is_candidate(const struct oci_entry *entry, const char *ref_name)
 {
 	if (!entry->is_image || entry->is_attestation)
@@ -354,7 +331,7 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 {
 	const struct oci_entry *best = NULL, *unnamed = NULL;
 	size_t n_unnamed = 0;
-	int best_match = 0;
+	int best_match = 0, match;
 
 	vec_each (entry, &index->entries) {
 		if (!is_candidate(entry, ref_name))
@@ -362,9 +339,9 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 		if (!entry->platform) {
 			unnamed = entry;
 			n_unnamed++;
-		} else if (oci_platform_match(entry->platform, platform) > best_match) {
+		} else if ((match = platform_match(entry->platform, platform)) > best_match) {
 			best = entry;
-			best_match = oci_platform_match(entry->platform, platform);
+			best_match = match;
 		}
 	}
 	if (!best && n_unnamed == 1)

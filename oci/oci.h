@@ -1,21 +1,25 @@
 /*
  * oci.h - an image reference becomes verified layer files and an image configuration.
  *
- * References: `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, and
- *             `oci:DIR[:TAG][@digest]`, an OCI image layout (oci/ref.h).
- * Shape:      oci_resolve() reads manifest and configuration only; oci_fetch() brings the
- *             layers. A build whose disk is cached never calls oci_fetch().
- * Blobs:      are kept in blob_dir/<hex of sha256>, under their final name only after their
- *             digest matched, synced. Layers of a layout on disk are read in place: whoever
- *             reads them verifies (oci_layer.is_verified).
- * Trust:      everything from a registry or a layout is hostile; limits are the OCI_MAX_
- *             values here and in oci/manifest.h, oci/config.h.
- * Transport:  https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1);
- * oci/endpoint.h. Mirrors:    oci/registries.h. Credentials: oci/credentials.h. Threads:
- * oci_fetch_begin() starts some, oci_fetch_end() or _free() has ended them when it returns;
- * temporary files are removed on failure, on a signal (base/interrupt.h), and after SIGKILL by
- * the next fetch. Spec:       OCI image-spec v1.1 (manifest.md, config.md, image-layout.md),
- * distribution-spec v1.1.
+ * References:  `[host[:port]/]repo[:tag][@digest]` with Docker's defaults, and
+ *              `oci:DIR[:TAG][@digest]`, an OCI image layout, also in a tar
+ *              (`oci-archive:FILE..`), and `docker-archive:FILE[:TAG]` (oci/ref.h).
+ * Shape:       oci_resolve() reads manifest and configuration only; oci_fetch() brings the
+ *              layers. A build whose disk is cached never calls oci_fetch().
+ * Blobs:       are kept in blob_dir/<hex of sha256>, under their final name only after their
+ *              digest matched, synced. Layers of a layout or an archive are read in place:
+ *              whoever reads them verifies (oci_layer.is_verified).
+ * Trust:       everything from a registry or a layout is hostile; limits are the OCI_MAX_
+ *              values here and in oci/manifest.h, oci/config.h.
+ * Transport:   https; plain HTTP for loopback hosts (localhost, 127.0.0.0/8, ::1);
+ *              oci/endpoint.h.
+ * Mirrors:     oci/registries.h.
+ * Credentials: oci/credentials.h.
+ * Threads:     oci_fetch_begin() starts some, oci_fetch_end() or _free() has ended them when
+ *              it returns; temporary files are removed on failure, on a signal
+ *              (base/interrupt.h), and after SIGKILL by the next fetch.
+ * Spec:        OCI image-spec v1.1 (manifest.md, config.md, image-layout.md),
+ *              distribution-spec v1.1.
  */
 #ifndef OCI_OCI_H
 #define OCI_OCI_H
@@ -84,7 +88,8 @@ struct oci_layer {
 
 struct oci_image {
 	char *name; /* normalised: "docker.io/library/debian:12", "oci:/dir:tag" */
-	char digest[OCI_DIGEST_MAX];        /* of the platform's manifest */
+	char digest[OCI_DIGEST_MAX]; /* of the platform's manifest; docker-archive: the image ID
+				      */
 	char config_digest[OCI_DIGEST_MAX]; /* the image ID */
 	char *platform;                     /* "linux/amd64" */
 	struct oci_config config;
@@ -94,6 +99,9 @@ struct oci_image {
 /* The reference in full, without I/O but for the directory of a layout (made absolute): the key
  * under which a caller remembers it, and oci_image.name. The caller frees. ERR_USAGE. */
 int oci_name(const char *ref, char **ret, struct err **e);
+
+/* Does it name files of this machine? Then it means what they hold now. */
+bool oci_is_local(const char *ref);
 
 /*
  * ref may carry a digest: then manifest and config are taken from blob_dir when they are there,

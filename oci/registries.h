@@ -1,9 +1,9 @@
 /*
  * registries.h - the user's registries.conf: mirrors, other places, which of them are insecure.
  *
- * File: $KILN_REGISTRIES_CONF, by default ${XDG_CONFIG_HOME:-~/.config}/kiln/registries.conf;
- * none is fine. The part of containers-registries.conf(5), version 2, that is about pulling by
- * full name; every other table or key is an error:
+ * File:   $KILN_REGISTRIES_CONF, by default ${XDG_CONFIG_HOME:-~/.config}/kiln/registries.conf;
+ *         none is fine. The part of containers-registries.conf(5), version 2, that is about
+ *         pulling by full name; every other table or key is an error:
  *
  *           [[registry]]
  *           prefix = "docker.io/library"    # HOST[:PORT][/PATH]; default: location
@@ -14,8 +14,9 @@
  *           location = "mirror.example:5000/hub"
  *           insecure = false
  *
- * Rule: the longest prefix of HOST/REPOSITORY that ends at a '/' counts; location takes its
- * place. Errors: ERR_USAGE with file and line; ERR_SYS.
+ * Rule:   the longest prefix of HOST/REPOSITORY that ends at a '/' counts; location takes its
+ *         place.
+ * Errors: ERR_USAGE with file and line; ERR_SYS.
  */
 #ifndef OCI_REGISTRIES_H
 #define OCI_REGISTRIES_H

@@ -3,11 +3,12 @@
  * itself.
  *
  * Mirrors: asked first (registries.h), one try each; one that fails isn't asked again. A blob
- * that breaks off at one goes on at the next. Errors:  complete sentences that name registry
- * and repository. ERR_NOTFOUND, ERR_AUTH, ERR_NET, ERR_USAGE (registries.conf, the CA file),
- * and what the sink gives. Threads: a struct registry may be used by several, each with its own
- * struct http; they share the token. Spec:    distribution-spec v1.1 ("Pulling manifests",
- * "Pulling blobs", "Error Codes").
+ *          that breaks off at one goes on at the next.
+ * Errors:  complete sentences that name registry and repository. ERR_NOTFOUND, ERR_AUTH,
+ *          ERR_NET, ERR_USAGE (registries.conf, the CA file), and what the sink gives.
+ * Threads: a struct registry may be used by several, each with its own struct http; they share
+ *          the token.
+ * Spec:    distribution-spec v1.1 ("Pulling manifests", "Pulling blobs", "Error Codes").
  */
 #ifndef OCI_REGISTRY_H
 #define OCI_REGISTRY_H

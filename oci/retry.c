@@ -73,15 +73,15 @@ static bool is_worth_it(const struct retry *t, int failed, const struct http_res
 /* Waits for the next try: true. false: that was the last one. */
 static bool next_try(struct http *h, struct retry *t, const struct http_response *response)
 {
-	long long wait_ms = response->retry_after_sec * 1000;
+	long long wait_ms = response->fields.retry_after_sec * 1000;
 	int64_t idle_ms = clock_ms() - t->mark_ms;
 	unsigned random;
 
 	fs_random(&random, sizeof(random));
-	if (response->retry_after_sec < 0)
+	if (response->fields.retry_after_sec < 0)
 		wait_ms = retry_pause_ms(t->backoff_ms, t->n_in_row + 1, random);
 	if (t->is_single || ++t->n_in_row >= RETRY_TRIES || t->n_tries >= RETRY_MAX_TRIES ||
-	    response->retry_after_sec > RETRY_IDLE_SEC ||
+	    response->fields.retry_after_sec > RETRY_IDLE_SEC ||
 	    idle_ms + wait_ms >= RETRY_IDLE_SEC * 1000LL)
 		return false;
 	log_debug("try %d failed (status %ld); again in %lld ms", t->n_tries, response->status,

@@ -1,13 +1,14 @@
 /*
  * retry.h - one thing fetched over HTTP in as many tries as it sensibly takes.
  *
- * Again:    after 408, 429 and 5xx, a cut connection, a stall; after "nobody listens" only once
- *           something had come. A body goes on where it stopped (Range; what a server sends all
- * the same is skipped), or begins anew where `whole` is given. Pauses:   what Retry-After says;
- * else backoff_ms, doubled each time up to RETRY_MAX_PAUSE_MS, give or take a half. Bounds:
- * RETRY_TRIES in a row without RETRY_PROGRESS_BYTES of progress, RETRY_IDLE_SEC without any (so
- * a Retry-After past that is the end), RETRY_MAX_TRIES in all. Not here: what a 401 wants; any
- * other status is the caller's matter too.
+ * Again:    after 408, 429 and 5xx, a cut connection, a stall; after "nobody listens" only
+ *           once something had come. A body goes on where it stopped (Range; what a server
+ *           sends all the same is skipped), or begins anew where `whole` is given.
+ * Pauses:   what Retry-After says; else backoff_ms, doubled each time up to
+ *           RETRY_MAX_PAUSE_MS, give or take a half.
+ * Bounds:   RETRY_TRIES in a row without RETRY_PROGRESS_BYTES of progress, RETRY_IDLE_SEC
+ *           without any (so a Retry-After past that is the end), RETRY_MAX_TRIES in all.
+ * Not here: what a 401 wants; any other status is the caller's matter too.
  */
 #ifndef OCI_RETRY_H
 #define OCI_RETRY_H

@@ -1,12 +1,14 @@
 /*
  * token.h - a bearer token from a registry's token service.
  *
- * How:   GET realm?service=..&scope=.., with user and password as Basic if there are some; with
- * an identity token POST realm (OAuth 2, grant_type=refresh_token). Trust: the challenge is
- * hostile: its realm is fetched under http.h's policy, never by plain HTTP when the registry
- * itself is spoken to by HTTPS. The answer's limit is TOKEN_MAX_BYTES. Errors: ERR_AUTH
- * (refused, or no usable token), ERR_NET. None shows what was sent or answered. Spec:  Docker's
- * "token authentication specification" and "OAuth2 token authentication".
+ * How:    GET realm?service=..&scope=.., with user and password as Basic if there are some;
+ *         with an identity token POST realm (OAuth 2, grant_type=refresh_token).
+ * Trust:  the challenge is hostile: its realm is fetched under http.h's policy, never by plain
+ *         HTTP when the registry itself is spoken to by HTTPS. The answer's limit is
+ *         TOKEN_MAX_BYTES.
+ * Errors: ERR_AUTH (refused, or no usable token), ERR_NET. None shows what was sent or
+ *         answered.
+ * Spec:   Docker's "token authentication specification" and "OAuth2 token authentication".
  */
 #ifndef OCI_TOKEN_H
 #define OCI_TOKEN_H

@@ -27,7 +27,8 @@ ROOT/rules.json, read anew for every request, is a list of rules; the first that
     delay     seconds to wait before all that
     cut       N: announce what is asked for, send N bytes of it, close
     no_range  true: send everything, whatever range is asked for
-    encode    true: gzip the body on the way, unasked for
+    encode    true: gzip the body on the way, unasked for; "chunked": without a length, too
+    drip      true: send the body byte by byte, one in a tenth of a second
     auth      TOKEN: 401 with a Bearer challenge unless that token comes along; GET /token gives
               it (with "token_status": that status). And with it:
               token_key   name of its member in the answer, instead of "token"
@@ -259,7 +260,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, one)
         if rule.get("encode"):
             self.send_header("Content-Encoding", "gzip")
-        if rule.get("endless"):
+        if rule.get("endless") or rule.get("encode") == "chunked":
             self.close_connection = True
         else:
             self.send_header("Content-Length", str(len(body)))
@@ -277,7 +278,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def send_body(self, rule, body, sent):
         while rule.get("endless"):
             self.wfile.write(b"x" * 65536)
-        self.wfile.write(body[:sent])
+        for i in range(sent if rule.get("drip") else 0):
+            self.wfile.write(body[i:i + 1])
+            time.sleep(0.1)
+        self.wfile.write(b"" if rule.get("drip") else body[:sent])
         self.wfile.flush()
         if sent < len(body):
             self.close_connection = True

@@ -5,9 +5,6 @@
 #ifndef TESTS_REGISTRY_FIXTURE_H
 #define TESTS_REGISTRY_FIXTURE_H
 
-#include <dirent.h>
-
-#include "base/proc.h"
 #include "oci_fixture.h"
 
 enum { LAYERS = 6, LAYER_BYTES = 300000 };
@@ -98,15 +95,7 @@ static inline void forget_requests(void)
 
 static inline size_t stored_files(void)
 {
-	DIR *stream = opendir(t.blob_dir);
-	struct dirent *d;
-	size_t n = 0;
-
-	assert_non_null(stream);
-	while ((d = readdir(stream)))
-		n += d->d_type == DT_REG;
-	closedir(stream);
-	return n;
+	return count_files(t.blob_dir);
 }
 
 static inline void empty_store(void)

@@ -177,9 +177,9 @@ static void test_nested_index(void **state)
 	must_fail(oci_resolve(ref,
 			      &(struct oci_opts){ .is_kept = true,
 						  .blob_dir = blob_dir,
-						  .platform = "amd64" },
+						  .platform = "amd64//v2" },
 			      &none, &e),
-		  &e, ERR_USAGE, "'amd64' is no platform");
+		  &e, ERR_USAGE, "'amd64//v2' is no platform");
 }
 
 static void test_deep_index(void **state)

@@ -368,6 +368,47 @@ static void test_recheck(void **state)
 	assert_int_equal(oci_recheck(again, &opts, &e), 0);
 }
 
+/* A layer that registries don't have comes from one of its own places, without what is told to
+ * the registry; if none has it, from the registry all the same. */
+static void test_foreign(void **state)
+{
+	autofree char *place = make_layout(t.dir, "other/place");
+	autofree char *bytes = layer_bytes(5000, 77);
+	struct blob layer = put_blob(place, bytes, 5000);
+	struct blob config = put_text_blob(
+		t.layout, "{\"rootfs\":{\"diff_ids\":[\"sha256:11111111111111111111111111111111"
+			  "11111111111111111111111111111111\"]}}");
+	autofree char *urls =
+		xasprintf(",\"urls\":[\"http://127.0.0.1:1/x\",\"file:///etc/passwd\","
+			  "\"http://127.0.0.1:%d/v2/no/such/blobs/x\","
+			  "\"http://localhost:%d/v2/other/place/blobs/%s\"]",
+			  t.port, t.port, layer.digest);
+	autofree char *l = descriptor(
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", &layer, urls);
+	autofree char *c = descriptor(MT_CONFIG, &config, "");
+	autofree char *text = xasprintf("{\"config\":%s,\"layers\":[%s]}", c, l);
+	struct blob m = put_text_blob(t.layout, text);
+	autofree char *ref = xasprintf("test/app@%s", m.digest);
+	autofree char *untold = xasprintf("%s 200\n", layer.digest);
+	AUTO(oci_image) image = NULL;
+	AUTO(oci_image) again = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	rules("[{\"match\": \"other/place\"}, {\"auth\": \"abc\"}]");
+	ok(resolve(ref, &image, &e), &e);
+	ok(fetch(image, &e), &e);
+	assert_int_equal(blob_check(image->layers.at[0].path, layer.digest, &e), 1);
+	assert_int_equal(requests("other/place/blobs/"), 1);
+	assert_int_equal(requests(untold), 1);
+	empty_store();
+	put_blob(t.layout, bytes, 5000);
+	rules("[{\"match\": \"other/place\", \"status\": 410}]");
+	ok(resolve(ref, &again, &e), &e);
+	ok(fetch(again, &e), &e);
+	assert_int_equal(requests("other/place"), 2);
+}
+
 /* One blob twice in a manifest is fetched once. */
 static void test_same_layer_twice(void **state)
 {
@@ -496,6 +537,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_redirect_without_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_auth, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recheck, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_layer_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),

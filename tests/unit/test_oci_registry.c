@@ -40,16 +40,9 @@ static bool is_listening(void)
 /* Runs a command in t.dir; R is the registry: host:port. */
 static void run(const char *command)
 {
-	autofree char *script =
-		xasprintf("cd %s && R=127.0.0.1:%d && exec 2>&1; %s", t.dir, t.port, command);
-	char sh[] = "/bin/sh", flags[] = "-ec";
-	autostr out = STR_INIT;
-	struct err *e = NULL;
-	int rc = proc_run((char *[]){ sh, flags, script, NULL }, 4096, &out, &e);
+	autofree char *script = xasprintf("R=127.0.0.1:%d; %s", t.port, command);
 
-	if (rc)
-		print_error("%s: %s\n", command, out.at);
-	ok(rc, &e);
+	run_in(t.dir, script);
 }
 
 static void start_registry(void)

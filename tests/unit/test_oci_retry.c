@@ -109,6 +109,9 @@ static void test_resume(void **state)
 	/* Stalls are cut off, too. */
 	pulls("[{\"match\": \"/blobs/\", \"times\": 3, \"stall\": 1000}]");
 	assert_int_equal(requests("range=1000-"), 2); /* the first one is the configuration */
+	/* And what only drips. */
+	pulls("[{\"match\": \"manifests\", \"times\": 1, \"drip\": true}]");
+	assert_int_equal(requests("manifests"), 2);
 }
 
 /* Where a range isn't honoured everything comes once more. */
@@ -141,6 +144,7 @@ static void test_encoding(void **state)
 	(void)state;
 	/* Really encoded on the way, unasked for. */
 	pulls("[{\"encode\": true}]");
+	pulls("[{\"encode\": \"chunked\"}]");
 	/* Only called so: the blob is what it is. */
 	pulls("[{\"match\": \"/blobs/\", \"headers\": {\"Content-Encoding\": \"gzip\"}}]");
 	pulls("[{\"match\": \"/blobs/\", \"times\": 9, \"cut\": 100000, \"headers\": "
