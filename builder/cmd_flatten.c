@@ -70,16 +70,6 @@ static int flatten(const struct flatten *f, const char *ref, const struct rootfs
 	return 0;
 }
 
-/* Every limit as "NAME=N" into *ret. */
-static int set_limits(const struct strv *given, struct rootfs_limits *ret, struct err **e)
-{
-	*ret = rootfs_limits_default;
-	for (size_t i = 0; i < given->n; i++)
-		if (rootfs_limits_set(ret, given->at[i], e))
-			return err_wrap(e, "--limit");
-	return 0;
-}
-
 static int run(struct flatten *f, const struct strv *operands, struct err **e)
 {
 	struct rootfs_limits limits;
@@ -94,7 +84,7 @@ static int run(struct flatten *f, const struct strv *operands, struct err **e)
 			       "kiln flatten needs -o FILE: where to write the ext4 file");
 	if (f->is_quiet)
 		f->progress = "quiet";
-	if (set_limits(&f->limits, &limits, e))
+	if (rootfs_limits_set_all(&limits, &f->limits, e))
 		return -1;
 	interrupt_start_guard();
 	return flatten(f, operands->at[0], &limits, e);

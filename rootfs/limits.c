@@ -68,3 +68,12 @@ int rootfs_limits_set(struct rootfs_limits *l, const char *text, struct err **e)
 	return err_set(e, ERR_USAGE, "there is no limit '%.*s'; there are %s", (int)n_name,
 		       text, names.at);
 }
+
+int rootfs_limits_set_all(struct rootfs_limits *ret, const struct strv *texts, struct err **e)
+{
+	*ret = rootfs_limits_default;
+	for (size_t i = 0; i < texts->n; i++)
+		if (rootfs_limits_set(ret, texts->at[i], e))
+			return err_wrap(e, "--limit");
+	return 0;
+}

@@ -28,6 +28,8 @@ extern const struct rootfs_limits rootfs_limits_default;
 /* "NAME=N" changes *l; N as sizes are written (10g). ERR_USAGE lists the names; or N is out of
  * the range that can be had. */
 int rootfs_limits_set(struct rootfs_limits *l, const char *text, struct err **e);
+/* The default, changed by each of the list. */
+int rootfs_limits_set_all(struct rootfs_limits *ret, const struct strv *texts, struct err **e);
 /* "layers=1000, entries=..." for --help. */
 void rootfs_limits_describe(struct str *ret);
 

@@ -160,6 +160,73 @@ static void test_xattrs(void **state)
 	assert_debugfs(out, "ea_list /dir", "user.d (1)");
 }
 
+static char *digest_file(const char *path)
+{
+	autostr bytes = STR_INIT;
+	struct err *e = NULL;
+
+	assert_ok(fs_read_file(path, 1 << 30, &bytes, &e), e);
+	return digest_of(bytes.at, bytes.len);
+}
+
+/* A path longer than the kernel takes in one go, by its components. */
+static void test_beyond_path_max(void **state)
+{
+	enum { PARTS = 80, PART_BYTES = 200 };
+	autofree char *out = NULL;
+	autostr pax = STR_INIT, cd = STR_INIT, got = STR_INIT;
+
+	(void)state;
+	str_add(&pax, "path=");
+	for (int i = 0; i < PARTS; i++)
+		str_addf(&pax, "%0*d/", PART_BYTES, i);
+	str_add(&pax, "file");
+	{
+		const struct item items[] = { { "x", .data = "deep", .pax = pax.at }, { NULL } };
+
+		out = image_of_one(items);
+	}
+	assert_int_equal(stats.n_inodes, 2 + PARTS + 1);
+	/* debugfs takes one component after the other. */
+	for (int i = 0; i < PARTS; i++)
+		str_addf(&cd, "cd %0*d\n", PART_BYTES, i);
+	str_add(&cd, "cat file\n");
+	{
+		autofree char *script = put_file("cd", cd.at, cd.len);
+		const char *argv[] = { "debugfs", "-f", script, out, NULL };
+
+		run_program(&got, argv);
+	}
+	assert_non_null(strstr(got.at, "debugfs: cat file\ndeep"));
+}
+
+/* A copy has the same bytes and the same holes, and says the same about itself. */
+static void test_copy(void **state)
+{
+	autofree char *out = image_of_one(kinds), *copy = in_dir("copy");
+	struct rootfs_stats want = stats, got;
+	struct stat from, to;
+	struct err *e = NULL;
+
+	(void)state;
+	assert_ok(rootfs_copy(out, copy, &got, &e), e);
+	assert_memory_equal(&got, &want, sizeof(got));
+	{
+		autofree char *one = digest_file(out), *two = digest_file(copy);
+
+		assert_string_equal(one, two);
+	}
+	assert_int_equal(stat(out, &from) | stat(copy, &to), 0);
+	assert_in_range(to.st_blocks, 0, from.st_blocks + 64);
+	free(put_file("other", "no file system", 14));
+	{
+		autofree char *other = in_dir("other"), *none = in_dir("none");
+
+		assert_fails(rootfs_copy(other, none, &got, &e), e, ERR_CORRUPT, "no ext4");
+		assert_int_equal(stat(none, &to), -1);
+	}
+}
+
 /* More than inode and block hold: inodes of their own, which nothing else in the image gets. */
 static void test_large_xattrs(void **state)
 {
@@ -338,15 +405,6 @@ static void test_large_folders(void **state)
 		snprintf(name, sizeof(name), "stat d2/a-name-that-takes-its-room-%040d", k);
 		assert_debugfs(out, name, "Type: regular");
 	}
-}
-
-static char *digest_file(const char *path)
-{
-	autostr bytes = STR_INIT;
-	struct err *e = NULL;
-
-	assert_ok(fs_read_file(path, 1 << 30, &bytes, &e), e);
-	return digest_of(bytes.at, bytes.len);
 }
 
 /* The same layers give the same bytes, however they are compressed and whatever the clock and
@@ -581,6 +639,8 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_long_symlinks),
 		cmocka_unit_test(test_xattrs),
+		cmocka_unit_test(test_beyond_path_max),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_large_xattrs),
 		cmocka_unit_test(test_acls),
 		cmocka_unit_test(test_layers),
