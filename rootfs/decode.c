@@ -175,8 +175,9 @@ static int copy_some(struct decode *d, uint8_t *out, size_t cap, size_t *ret_n, 
 	if (!d->left && !d->is_eof && refill(d, e))
 		return -1;
 	*ret_n = d->left < cap ? d->left : cap;
-	if (*ret_n)
-		memcpy(out, d->at, *ret_n);
+	if (!*ret_n)
+		return 0;
+	memcpy(out, d->at, *ret_n);
 	d->at += *ret_n;
 	d->left -= *ret_n;
 	return 0;
