@@ -226,7 +226,8 @@ static void show_cached(struct build *b)
 static int ensure_base(struct build *b, struct err **e)
 {
 	b->where = b->plan->from.where;
-	if (!b->n_cached && base_disk(b->store, b->base, &b->o->limits, b->progress, &b->chain, e))
+	if (!b->n_cached &&
+	    base_disk(b->store, b->base, &b->o->limits, b->progress, &b->chain, e))
 		return -1;
 	if (b->n_cached) {
 		progress_begin(b->progress, "FROM %s%s%s", b->base->name,

@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/registry_options.h"
-#include "rootfs/limits.h"
 #include "builder/service.h"
+#include "rootfs/limits.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 

@@ -139,38 +139,53 @@ static void put(struct str *to, const struct entry *ent)
 	str_addn(to, &id, sizeof(id));
 }
 
-int acl_parse_text(const char *text, size_t n, struct str *ret, struct err **e)
-{
-	static const uint32_t version = VERSION;
-	struct entry entries[ENTRIES_MAX];
-	uint32_t le = htole32(version);
-	size_t n_entries = 0;
+struct acl {
+	struct entry at[ENTRIES_MAX];
+	size_t n;
+};
 
+/* In its place: the kernel wants them sorted. */
+static int insert(struct acl *a, const struct entry *ent, struct err **e)
+{
+	size_t i = a->n;
+
+	if (a->n == ENTRIES_MAX)
+		return err_set(e, ERR_LIMIT, "a POSIX ACL of more than %d entries",
+			       ENTRIES_MAX);
+	for (; i && is_before(ent, &a->at[i - 1]); i--)
+		a->at[i] = a->at[i - 1];
+	a->at[i] = *ent;
+	a->n++;
+	return 0;
+}
+
+static int parse_all(struct acl *a, const char *text, size_t n, struct err **e)
+{
 	while (n) {
-		size_t some = 0, at = n_entries;
-		struct entry ent;
+		struct entry ent = { 0 };
+		size_t some = 0;
 
 		while (some < n && text[some] != ',' && text[some] != '\n')
 			some++;
-		if (some) {
-			if (n_entries == ENTRIES_MAX)
-				return err_set(e, ERR_LIMIT,
-					       "a POSIX ACL of more than %d entries",
-					       ENTRIES_MAX);
-			if (parse_entry(text, some, &ent, e))
-				return -1;
-			for (; at && is_before(&ent, &entries[at - 1]); at--)
-				entries[at] = entries[at - 1];
-			entries[at] = ent;
-			n_entries++;
-		}
+		if (some && (parse_entry(text, some, &ent, e) || insert(a, &ent, e)))
+			return -1;
 		some += some < n;
 		text += some;
 		n -= some;
 	}
-	if (n_entries)
-		str_addn(ret, &le, sizeof(le));
-	for (size_t i = 0; i < n_entries; i++)
-		put(ret, &entries[i]);
+	return 0;
+}
+
+int acl_parse_text(const char *text, size_t n, struct str *ret, struct err **e)
+{
+	uint32_t version = htole32(VERSION);
+	struct acl a = { .n = 0 };
+
+	if (parse_all(&a, text, n, e))
+		return -1;
+	if (a.n)
+		str_addn(ret, &version, sizeof(version));
+	for (size_t i = 0; i < a.n; i++)
+		put(ret, &a.at[i]);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * A layer as a registry may send it: decoded, parsed, and applied twice, so that the second
- * time everything meets something that is there. What comes out must still be a tree, and, for one
- * input of several, an ext4 file system that e2fsck has nothing to say about.
+ * time everything meets something that is there. What comes out must still be a tree, and, for
+ * one input of several, an ext4 file system that e2fsck has nothing to say about.
  */
 #include <fcntl.h>
 #include <stdint.h>

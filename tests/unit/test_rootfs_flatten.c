@@ -182,7 +182,8 @@ static void test_beyond_path_max(void **state)
 		str_addf(&pax, "%0*d/", PART_BYTES, i);
 	str_add(&pax, "file");
 	{
-		const struct item items[] = { { "x", .data = "deep", .pax = pax.at }, { NULL } };
+		const struct item items[] = { { "x", .data = "deep", .pax = pax.at },
+					      { NULL } };
 
 		out = image_of_one(items);
 	}
