@@ -1,5 +1,7 @@
 #include "builder/basedisk.h"
 
+#include "builder/turn.h"
+
 int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e)
 {
 	AUTO(store_disk) disk = NULL;
@@ -147,23 +149,27 @@ static int make_disk(struct store *s, struct base *b, const struct rootfs_limits
 }
 
 int base_disk(struct store *s, struct base *b, const struct rootfs_limits *limits,
-	      struct progress *p, struct chain *ret, struct err **e)
+	      const char *who, struct progress *p, struct chain *ret, struct err **e)
 {
-	int found;
+	AUTO(store_key) turn = NULL;
+	int found = base_disk_find(s, b, ret, e);
 
+	if (!found)
+		found = turn_take(s, b->key, who, p, &turn, e) ? -1
+							       : base_disk_find(s, b, ret, e);
 	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
-	found = base_disk_find(s, b, ret, e);
 	if (found < 0)
 		return -1;
-	if (found) {
-		progress_cached(p);
-		return 0;
-	}
-	if (make_disk(s, b, limits, p, ret, e)) {
+	if (!found && make_disk(s, b, limits, p, ret, e)) {
 		progress_failed(p);
 		return -1;
 	}
-	progress_done(p);
+	if (b->blobs_fd >= 0)
+		close(take_fd(b->blobs_fd));
+	if (found)
+		progress_cached(p);
+	else
+		progress_done(p);
 	return 0;
 }
 

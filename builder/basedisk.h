@@ -12,10 +12,10 @@
 #include "builder/image.h"
 #include "rootfs/rootfs.h"
 
-/* Looks for the base disk in the store, or makes it. *ret is the chain of the base. limits
- * NULL: the default. */
+/* Looks for the base disk in the store, or makes it, unless another build is doing that
+ * (turn.h; who: we). *ret is the chain of the base. limits NULL: the default. */
 int base_disk(struct store *s, struct base *b, const struct rootfs_limits *limits,
-	      struct progress *p, struct chain *ret, struct err **e);
+	      const char *who, struct progress *p, struct chain *ret, struct err **e);
 /* The first half alone: 1 with *ret, 0 if the disk has to be made. */
 int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e);
 

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/registry_options.h"
+#include "builder/secret.h"
 #include "builder/service.h"
 #include "rootfs/limits.h"
 
@@ -27,6 +28,7 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
+	struct secrets secrets; /* --secret */
 	const char *target;
 	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;    /* --pull */
@@ -34,6 +36,8 @@ struct build_opts {
 	struct rootfs_limits limits;      /* --limit */
 	const char *progress;             /* "auto", "tty", "plain", "json", "quiet" */
 	const char *kernel;               /* --kernel; NULL: the one kiln has */
+	struct strv no_cache_filter;      /* names of stages; see cache_filter.h */
+	uint64_t cache_bytes;             /* as cache_limit_parse() gives it */
 };
 
 struct build_result {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "snapshot/store_prune.h"
+
 /* ---- names ---- */
 
 enum context_kind { CONTEXT_REFERENCE, CONTEXT_TEMPLATE };
@@ -99,10 +101,25 @@ static int resolve_template(struct store *s, const char *name, struct base *b, s
 	return 0;
 }
 
+/* Keeps what the name means now; a name that meant something else until --pull asked is said.
+ */
+static int remember(struct store *s, const char *name, const struct base *b, struct progress *p,
+		    struct err **e)
+{
+	autofree char *before = NULL;
+	int found = store_ref_get(s, name, &before, e);
+
+	if (found < 0)
+		return -1;
+	if (found && !streq(before, b->image->digest))
+		progress_note(p, "%s moved: %s → %s", b->name, before, b->image->digest);
+	return store_ref_put(s, name, b->image->digest, e);
+}
+
 /* Local layouts are asked each time; a registry's name keeps the meaning it had, unless --pull.
  */
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
-			 struct base *b, struct err **e)
+			 struct base *b, struct progress *p, struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = !o->has_no_store };
 	/* What is remembered is the image for the platform that is asked for without saying so.
@@ -119,12 +136,13 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 		found = store_ref_get(s, name, &digest, e);
 	if (found < 0)
 		return -1;
+	if (store_blobs_pin(s, &b->blobs_fd, e))
+		return -1;
 	if (found)
 		pinned = xasprintf("%s@%s", ref, digest);
 	if (oci_resolve(found ? pinned : ref, &oci, &b->image, e))
 		return -1;
-	if (is_remembered && !found && !o->has_no_store &&
-	    store_ref_put(s, name, b->image->digest, e))
+	if (is_remembered && !found && !o->has_no_store && remember(s, name, b, p, e))
 		return -1;
 	oci_config_copy(&b->config, &b->image->config);
 	b->digest = xstrdup(b->image->digest);
@@ -141,6 +159,7 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 
 	if (stand_in(name, o->contexts, &ref, e))
 		return -1;
+	b->blobs_fd = -1;
 	b->name = xstrdup(name);
 	progress_begin(p, "[internal] load metadata for %s", name);
 	if (streq(ref, "scratch")) {
@@ -153,7 +172,7 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 	} else if (str_starts(ref, "template:")) {
 		failed = resolve_template(s, ref + strlen("template:"), b, e);
 	} else {
-		failed = resolve_image(s, ref, o, b, e);
+		failed = resolve_image(s, ref, o, b, p, e);
 	}
 	if (failed)
 		return -1;
@@ -166,6 +185,8 @@ void base_free(struct base *b)
 {
 	if (!b)
 		return;
+	if (b->blobs_fd >= 0)
+		close(b->blobs_fd);
 	free(b->name);
 	free(b->digest);
 	oci_config_release(&b->config);

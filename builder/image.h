@@ -31,6 +31,7 @@ struct base {
 	struct oci_image *image;          /* NULL for scratch and templates */
 	struct tmpl *tmpl;                /* of a template, pinned; else NULL */
 	struct registry_options registry; /* with which its layers are fetched */
+	int blobs_fd; /* the image's blobs are pinned until it has its disk; -1 */
 };
 
 /* ERR_USAGE for a malformed --build-context; else what oci_resolve() and store_template_open()
