@@ -62,18 +62,27 @@ static void show_fetched(void *arg, const char *digest, int64_t done_bytes, int6
 	progress_bytes(arg, digest, done_bytes, total_bytes);
 }
 
+/* What rootfs_flatten() calls us back with. */
+struct flattening {
+	struct oci_fetch *fetch;
+	struct progress *progress;
+};
+
 /* The one thread that may show progress is that of rootfs_flatten(). */
 static void show_read(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
-	(void)done_bytes;
-	(void)total_bytes;
-	oci_fetch_show(arg);
+	struct flattening *f = arg;
+
+	oci_fetch_show(f->fetch);
+	progress_bytes(f->progress, "layers", (int64_t)done_bytes, (int64_t)total_bytes);
 }
 
 /* The blobs are in place too before the disk gets its name. */
 static int end_fetch(void *arg, struct err **e)
 {
-	return oci_fetch_end(arg, e);
+	struct flattening *f = arg;
+
+	return oci_fetch_end(f->fetch, e);
 }
 
 static int flatten_image(struct base *b, const struct oci_opts *oci,
@@ -84,15 +93,17 @@ static int flatten_image(struct base *b, const struct oci_opts *oci,
 	size_t n = b->image->layers.n;
 	autofree struct arrival *arrivals = xcalloc(n, sizeof(*arrivals));
 	autofree struct rootfs_layer *layers = xcalloc(n, sizeof(*layers));
+	struct flattening flattening = { .progress = oci->arg };
 
 	if (oci_fetch_begin(b->image, oci, &fetch, e))
 		return err_wrap(e, "pulling %s", b->name);
+	flattening.fetch = fetch;
 	list_layers(b->image, fetch, arrivals, layers);
 	o->layers = layers;
 	o->n_layers = n;
 	o->progress = show_read;
 	o->confirm = end_fetch;
-	o->arg = fetch;
+	o->arg = &flattening;
 	if (rootfs_flatten(o, ret, e))
 		return err_wrap(e, "writing the root file system of %s", b->name);
 	return 0;

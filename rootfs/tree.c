@@ -3,11 +3,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fs.h"
+
 enum { BUCKETS_MIN = 1024 };
 
-static uint32_t hash_name(uint32_t folder, const char *name, size_t n)
+static uint32_t hash_name(const struct tree *t, uint32_t folder, const char *name, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325 ^ folder;
+	uint64_t h = t->hash_seed ^ folder;
 
 	for (size_t i = 0; i < n; i++)
 		h = (h ^ (uint8_t)name[i]) * 0x100000001b3;
@@ -36,7 +38,7 @@ bool tree_is_folder(const struct tree *t, uint32_t node)
 
 static uint32_t *bucket_of(const struct tree *t, uint32_t folder, const char *name, size_t n)
 {
-	return &t->buckets[hash_name(folder, name, n) & (t->n_buckets - 1)];
+	return &t->buckets[hash_name(t, folder, name, n) & (t->n_buckets - 1)];
 }
 
 static void rehash(struct tree *t, uint32_t n_buckets)
@@ -119,6 +121,7 @@ struct tree *tree_new(const struct rootfs_limits *limits)
 	struct tree *t = xcalloc(1, sizeof(*t));
 	uint32_t root;
 
+	fs_random(&t->hash_seed, sizeof(t->hash_seed));
 	t->max_nodes = limits->entries;
 	t->max_depth = limits->depth;
 	t->strings = t->xattrs = (struct str)STR_INIT;

@@ -62,6 +62,7 @@ struct tree_node {
 
 struct tree {
 	uint64_t max_nodes, max_depth;
+	uint64_t hash_seed; /* random: names can't be chosen to meet in one bucket */
 	VEC(struct tree_node) nodes;
 	VEC(struct tree_file) files;
 	VEC(uint32_t) free_nodes;
