@@ -134,10 +134,9 @@ static int make_plan(struct build *b, struct err **e)
 				.base = resolve_base,
 				.arg = b };
 
-	b->graph.images_from =
-		(struct image_opts){ .contexts = &b->o->contexts,
-				     .is_pulled = b->o->is_pulled,
-				     .registry = &b->o->registry };
+	b->graph.images_from = (struct image_opts){ .contexts = &b->o->contexts,
+						    .is_pulled = b->o->is_pulled,
+						    .registry = &b->o->registry };
 	b->n_bases = count_from(b->df);
 	b->bases = xcalloc(b->n_bases, sizeof(*b->bases));
 	if (plan_make(b->df, &po, &b->plan, &b->where, e))

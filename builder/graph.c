@@ -67,8 +67,8 @@ static int ensure_tree(const struct steps_opts *o, const struct tree *t, struct 
 	image = tree_image(o->graph, t->name);
 	if (image->chain.disks.n)
 		return 0;
-	return base_disk(o->graph->store, image->base, o->graph->limits, o->graph->who, o->graph->progress,
-			 &image->chain, e);
+	return base_disk(o->graph->store, image->base, o->graph->limits, o->graph->who,
+			 o->graph->progress, &image->chain, e);
 }
 
 /* What the steps that are still to be run read from. */
