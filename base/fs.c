@@ -2,10 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -217,4 +219,46 @@ void fs_random(void *bytes, size_t n)
 			n -= (size_t)done;
 		}
 	}
+}
+
+enum { COPY_BYTES = 1 << 20 };
+
+/* One run of bytes that are no hole: inside the kernel where it can, else through us. */
+static int copy_run(int from, int to, off_t at, off_t end)
+{
+	autofree uint8_t *buffer = NULL;
+
+	while (at < end) {
+		off_t out = at;
+		ssize_t n = copy_file_range(from, &at, to, &out, (size_t)(end - at), 0);
+
+		if (n > 0)
+			continue;
+		if (!buffer)
+			buffer = xmalloc(COPY_BYTES);
+		n = pread(from, buffer, end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES,
+			  at);
+		if (n <= 0 || fs_pwrite_full(to, buffer, (size_t)n, at))
+			return -1;
+		at += n;
+	}
+	return 0;
+}
+
+int fs_copy_sparse(int from, int to, off_t n_bytes)
+{
+	off_t at = 0;
+
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	while (at < n_bytes && (at = lseek(from, at, SEEK_DATA)) >= 0) {
+		off_t end = lseek(from, at, SEEK_HOLE);
+
+		if (end < 0 || copy_run(from, to, at, end))
+			return -1;
+		at = end;
+	}
+	if (at < 0 && errno != ENXIO) /* nothing but holes is left */
+		return -1;
+	return ftruncate(to, n_bytes);
 }

@@ -313,6 +313,7 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 		.n_chain = chain_of(b)->paths.n,
 		.overlay_path = overlay,
 		.ram_path = ram,
+		.is_saved = true,
 	};
 
 	progress_begin(b->progress, "[final] boot");

@@ -1,12 +1,15 @@
 #include "builder/machine.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "builder/agent_image.h"
+#include "builder/preboot.h"
 
 /* A boot takes 2 to 4 s under emulation, several times that on a busy machine. */
 static const int boot_timeouts_ms[] = { 30000, 60000, 120000 };
@@ -21,6 +24,7 @@ int host_open(struct store *s, struct host **ret, struct err **e)
 	if (vm_version(store_cache_dir(s), &version, e) ||
 	    vm_accel_probe(store_cache_dir(s), &h->accel, &why, e))
 		return -1;
+	h->store = s;
 	h->vmm_version = xasprintf("%s, machine %d", version, VM_MACHINE_VERSION);
 	log_debug("%s; accelerator %s: %s", h->vmm_version, h->accel, why);
 	*ret = take(h);
@@ -67,10 +71,8 @@ static int boot_failed(const struct machine_opts *o, struct err **e)
 	return err_wrap(e, "waiting for the guest to boot");
 }
 
-static int set_up(struct machine *m, const struct machine_opts *o, int timeout_ms,
-		  struct err **e)
+static int set_up(struct machine *m, const struct machine_opts *o, struct err **e)
 {
-	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
 	struct agent_setup setup = {
 		.hostname = o->hostname ? o->hostname : "kiln",
 		.has_network = true,
@@ -79,8 +81,6 @@ static int set_up(struct machine *m, const struct machine_opts *o, int timeout_m
 		.n_disks = o->n_disks,
 	};
 
-	if (agentlink_open(&link, timeout_ms, &m->link, e))
-		return boot_failed(o, e);
 	if (agent_setup(m->link, &setup, &m->fs_bytes, e))
 		return err_wrap(e, "setting up the guest");
 	return 0;
@@ -96,11 +96,9 @@ static void log_console(struct vm *vm)
 	log_debug("the guest's console: %s", console.at);
 }
 
-static int boot_once(const struct host *h, const struct machine_opts *o, int timeout_ms,
-		     struct machine **ret, struct err **e)
+static struct vm_opts vm_opts_of(const struct host *h, const struct machine_opts *o)
 {
-	AUTO(machine) m = xcalloc(1, sizeof(*m));
-	struct vm_opts vm = {
+	return (struct vm_opts){
 		.cpus = o->cpus,
 		.memory_mib = o->memory_mib,
 		.accel = h->accel,
@@ -116,23 +114,43 @@ static int boot_once(const struct host *h, const struct machine_opts *o, int tim
 		.forwards = o->forwards,
 		.n_forwards = o->n_forwards,
 	};
+}
+
+static int boot_once(const struct host *h, const struct machine_opts *o, int timeout_ms,
+		     struct machine **ret, struct err **e)
+{
+	AUTO(machine) m = xcalloc(1, sizeof(*m));
+	struct vm_opts vm = vm_opts_of(h, o);
 
 	if (vm_boot(&vm, &m->vm, e))
 		return -1;
-	if (set_up(m, o, timeout_ms, e)) {
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+
+	if (agentlink_open(&link, timeout_ms, &m->link, e)) {
 		log_console(m->vm);
-		return -1;
+		return boot_failed(o, e);
 	}
 	*ret = take(m);
 	return 0;
+}
+
+/* So that it can be tried again. */
+static void remove_files(const struct machine_opts *o)
+{
+	if (o->overlay_path)
+		unlink(o->overlay_path);
+	unlink(o->ram_path);
+	for (size_t k = 0; k < o->n_disks; k++)
+		if (o->disks[k].overlay_path)
+			unlink(o->disks[k].overlay_path);
 }
 
 /*
  * Once in a while an emulated kernel stops dead before it reaches the agent. Nothing has
  * happened in the guest by then, so it is started afresh, with more time.
  */
-int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
-		 struct err **e)
+int machine_boot_bare(const struct host *h, const struct machine_opts *o, struct machine **ret,
+		      struct err **e)
 {
 	for (int i = 0;; i++) {
 		if (boot_once(h, o, boot_timeouts_ms[i], ret, e) == 0)
@@ -142,12 +160,77 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 		log_debug("the guest did not boot within %d ms: trying again",
 			  boot_timeouts_ms[i]);
 		err_drop(e);
-		unlink(o->overlay_path);
-		unlink(o->ram_path);
-		for (size_t k = 0; k < o->n_disks; k++)
-			if (o->disks[k].overlay_path)
-				unlink(o->disks[k].overlay_path);
+		remove_files(o);
 	}
+}
+
+static int copy_ram(const char *from_path, const char *path, struct err **e)
+{
+	autoclose int from = open(from_path, O_RDONLY | O_CLOEXEC);
+	autoclose int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (from < 0 || to < 0 || fstat(from, &st) || fs_copy_sparse(from, to, st.st_size))
+		return err_sys(e, "copying %s to %s", from_path, path);
+	return 0;
+}
+
+/* Its clock stands and its random pool is what others have had, until it is told better. */
+static int identify_bare(struct machine *m, struct err **e)
+{
+	const struct strv no_env = STRV_INIT;
+	struct agent_identity identity = { .hostname = "", .machine_id = "", .env = &no_env };
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	identity.now_sec = now.tv_sec;
+	identity.now_nsec = (uint32_t)now.tv_nsec;
+	fs_random(identity.seed, sizeof(identity.seed));
+	return agent_identify(m->link, &identity, e);
+}
+
+static int start_from(const struct preboot *p, const struct host *h,
+		      const struct machine_opts *o, struct machine **ret, struct err **e)
+{
+	AUTO(machine) m = xcalloc(1, sizeof(*m));
+	struct vm_opts vm = vm_opts_of(h, o);
+
+	vm.state_path = p->state;
+	vm.owns_ram = o->is_saved;
+	if (o->is_saved && copy_ram(p->ram, o->ram_path, e))
+		return -1;
+	if (!o->is_saved)
+		vm.ram_path = p->ram;
+	if (vm_restore(&vm, &m->vm, e))
+		return -1;
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+
+	if (agentlink_reopen(&link, RESUME_TIMEOUT_MS, &m->link, e) || identify_bare(m, e))
+		return -1;
+	*ret = take(m);
+	return 0;
+}
+
+int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
+		 struct err **e)
+{
+	AUTO(machine) m = NULL;
+	struct preboot booted = { 0 };
+	struct err *why = NULL;
+	int found = preboot_find(h, o->cpus, o->memory_mib, &booted, e);
+
+	if (found > 0 && start_from(&booted, h, o, &m, &why)) {
+		autofree char *text = err_text(why);
+
+		log_debug("no machine from %s: %s", booted.ram, text);
+		err_free(why);
+		remove_files(o);
+	}
+	preboot_release(&booted);
+	if (found < 0 || (!m && machine_boot_bare(h, o, &m, e)) || set_up(m, o, e))
+		return -1;
+	*ret = take(m);
+	return 0;
 }
 
 static int check_same_machine(const struct host *h, const struct tmpl *t, struct err **e)

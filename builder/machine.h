@@ -14,6 +14,7 @@
 #include "snapshot/vm.h"
 
 struct host {
+	struct store *store; /* borrowed */
 	const char *accel;   /* "kvm" or "tcg" */
 	char *vmm_version;   /* and that of the machine it is given: both have to be the
 				snapshot's */
@@ -46,12 +47,17 @@ struct machine_opts {
 	size_t n_disks;
 	const char *ram_path;
 	bool is_build;
+	bool is_saved; /* ram_path will be a template's; else it may not come into being */
 	const char *hostname;
 	const struct vm_forward *forwards;
 	size_t n_forwards;
 };
 
-/* Boots, waits for the agent, sets the guest up. */
+/* Boots, waits for the agent. */
+int machine_boot_bare(const struct host *h, const struct machine_opts *o, struct machine **ret,
+		      struct err **e);
+/* A machine whose guest is set up: by resuming one that has booted (preboot.h), else by
+ * booting. */
 int machine_boot(const struct host *h, const struct machine_opts *o, struct machine **ret,
 		 struct err **e);
 /* Resumes a template's memory in a private clone; identity must have been filled but for the

@@ -1,14 +1,10 @@
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
 #include "outfile.h"
 #include "rootfs.h"
-
-enum { COPY_BYTES = 1 << 20 };
 
 /* Where ext4 keeps what we ask for: struct ext4_super_block, little-endian, at byte 1024. */
 enum {
@@ -52,46 +48,6 @@ static int read_stats(int fd, const char *path, struct rootfs_stats *ret, struct
 	return 0;
 }
 
-/* One run of bytes that are no hole: inside the kernel where it can, else through us. */
-static int copy_run(int from, int to, off_t at, off_t end)
-{
-	autofree uint8_t *buffer = NULL;
-
-	while (at < end) {
-		off_t out = at;
-		ssize_t n = copy_file_range(from, &at, to, &out, (size_t)(end - at), 0);
-
-		if (n > 0)
-			continue;
-		if (!buffer)
-			buffer = xmalloc(COPY_BYTES);
-		n = pread(from, buffer, end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES,
-			  at);
-		if (n <= 0 || fs_pwrite_full(to, buffer, (size_t)n, at))
-			return -1;
-		at += n;
-	}
-	return 0;
-}
-
-static int copy_data(int from, int to, off_t n_bytes)
-{
-	off_t at = 0;
-
-	if (ioctl(to, FICLONE, from) == 0)
-		return 0;
-	while (at < n_bytes && (at = lseek(from, at, SEEK_DATA)) >= 0) {
-		off_t end = lseek(from, at, SEEK_HOLE);
-
-		if (end < 0 || copy_run(from, to, at, end))
-			return -1;
-		at = end;
-	}
-	if (at < 0 && errno != ENXIO) /* nothing but holes is left */
-		return -1;
-	return ftruncate(to, n_bytes);
-}
-
 int rootfs_copy(const char *path, const char *out_path, struct rootfs_stats *ret,
 		struct err **e)
 {
@@ -104,7 +60,7 @@ int rootfs_copy(const char *path, const char *out_path, struct rootfs_stats *ret
 	if (read_stats(fd, path, ret, e) || outfile_new(out_path, &out, e))
 		return -1;
 	errno = 0;
-	if (copy_data(fd, out->fd, st.st_size))
+	if (fs_copy_sparse(fd, out->fd, st.st_size))
 		return err_sys(e, "copying %s to %s", path, out_path);
 	return outfile_finish(out, false, e);
 }

@@ -126,7 +126,7 @@ static void add_memory(const struct qemu_args_opts *o, struct strv *a)
 	json_put(m, "id", json_from_str("ram"));
 	json_put(m, "mem-path", json_from_str(o->vm->ram_path));
 	json_put(m, "size", json_from_int((int64_t)o->vm->memory_mib << 20));
-	json_put(m, "share", json_from_bool(!o->is_restore));
+	json_put(m, "share", json_from_bool(!o->is_restore || o->vm->owns_ram));
 	/* Many clones may stand beside each other; few write much of their memory. */
 	json_put(m, "reserve", json_from_bool(false));
 	add_json(a, "-object", m);
@@ -254,6 +254,8 @@ static int add_network(const struct qemu_args_opts *o, struct strv *a, struct er
 	return 0;
 }
 
+/* The disks come last: a machine that is saved without any can be resumed with some, since all
+ * else has kept its place. */
 int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e)
 {
 	add_machine(o, ret);
@@ -264,9 +266,11 @@ int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e)
 	else
 		add_kernel(o, ret);
 	add_channels(ret);
+	if (add_network(o, ret, e))
+		return -1;
 	if (o->vm->n_chain)
 		add_root_disk(o->vm, ret);
 	for (size_t i = 0; i < o->vm->n_disks; i++)
 		add_extra_disk(&o->vm->disks[i], i, ret);
-	return add_network(o, ret, e);
+	return 0;
 }

@@ -11,7 +11,7 @@
  *
  * Memory: RAM is the file ram_path, sparse. vm_boot() maps it shared, so that saving copies
  * nothing. vm_restore() maps it private: clones share what they don't write, and the file never
- * changes. Before a save the agent gives back a large page cache
+ * changes; unless the machine owns it. Before a save the agent gives back a large page cache
  * and reads in what a first command is likely to need; vm_save() makes the pages that are zero
  * holes. That is all it takes: a kernel touches little of memory that it has no use for
  * (measured with 1 GiB, Debian and a Python server: 142 MiB touched, 110 MiB kept, 11 %). Ways
@@ -44,7 +44,7 @@ enum {
 	 * Of the devices a machine has and what its kernel is told. Raised with any change of
 	 * them: a snapshot resumes only in the machine it was taken from.
 	 */
-	VM_MACHINE_VERSION = 3,
+	VM_MACHINE_VERSION = 4,
 	/* microvm has 24 places for virtio devices; four are taken. */
 	VM_MAX_DISKS = 18,
 	VM_MAX_CPUS = 64,
@@ -84,7 +84,9 @@ struct vm_opts {
 	uint64_t disk_bytes;      /* virtual size of the root disk */
 	const struct vm_disk *disks;
 	size_t n_disks;
-	const char *ram_path;   /* boot: made here, must not exist. restore: read only */
+	const char *ram_path; /* boot: made here, must not exist. restore: read only, unless
+				 owns_ram */
+	bool owns_ram; /* restore: the file is this machine's alone: it may be saved again */
 	const char *state_path; /* restore: the device state that vm_save() wrote */
 	const struct vm_forward *forwards;
 	size_t n_forwards;

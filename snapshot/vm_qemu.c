@@ -41,7 +41,7 @@ struct vm {
 	struct qmp *qmp;
 	struct str stderr_text;
 	struct str console;
-	int ram; /* the RAM file of a booted machine, -1 of a restored one */
+	int ram; /* the RAM file, if it is mapped shared; else -1 */
 	bool is_restored;
 	uint64_t disk_bytes;
 	size_t n_nodes; /* disk nodes so far; the last one is the top */
@@ -276,7 +276,7 @@ static int make_overlays(const struct vm_opts *o, struct err **e)
 static int open_ram(const struct vm_opts *o, bool is_restore, int *ret_fd, struct err **e)
 {
 	off_t bytes = (off_t)o->memory_mib << 20;
-	int flags = is_restore ? O_RDONLY : O_RDWR | O_CREAT | O_EXCL;
+	int flags = !is_restore ? O_RDWR | O_CREAT | O_EXCL : o->owns_ram ? O_RDWR : O_RDONLY;
 	autoclose int fd = open(o->ram_path, flags | O_CLOEXEC, 0600);
 	struct stat st;
 
@@ -508,7 +508,7 @@ static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **r
 		a.host_ports = vm->ports;
 		vm->is_restored = is_restore;
 		if (!launch(vm, &a, &is_again, &failure)) {
-			vm->ram = is_restore ? -1 : take_fd(ram);
+			vm->ram = is_restore && !o->owns_ram ? -1 : take_fd(ram);
 			if (!is_restore)
 				vm->watch_until_usec = now_usec() + WATCH_MS * 1000LL;
 			*ret = take(vm);
@@ -593,7 +593,7 @@ int vm_save(struct vm *vm, const char *state_path, struct err **e)
 	uint64_t data_bytes;
 	autoclose int state = -1;
 
-	if (vm->is_restored)
+	if (vm->ram < 0)
 		return err_set(e, ERR_BUG, "a restored machine's memory is private to it");
 	state = open(state_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (state < 0)

@@ -24,6 +24,8 @@
 
 #define NEW_ROOT "/root.new"
 #define STORE "/etcfiles"
+#define PLATFORM "/sys/bus/platform"
+#define VIRTIO_MMIO_ACPI "LNRO0005:"
 #define SECRETS "/files"
 
 enum { DEVICE_WAIT_SEC = 60, DEVICE_PATH_MAX = 64 };
@@ -213,6 +215,27 @@ static void link_dev_names(void)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (symlink(names[i][0], names[i][1]) && errno != EEXIST)
 			return;
+}
+
+/* microvm's places for devices are platform devices by ACPI. Those that were empty at boot have
+ * no driver; binding it looks again. */
+int boot_find_devices(struct fail *f)
+{
+	char path[512];
+	struct dirent *d;
+	DIR *dir = opendir(PLATFORM "/devices");
+
+	if (!dir)
+		return fail_sys(f, "looking for devices");
+	while ((d = readdir(dir))) {
+		if (strncmp(d->d_name, VIRTIO_MMIO_ACPI, strlen(VIRTIO_MMIO_ACPI)) != 0)
+			continue;
+		snprintf(path, sizeof(path), PLATFORM "/devices/%.64s/driver", d->d_name);
+		if (access(path, F_OK))
+			sysfile_write(PLATFORM "/drivers/virtio-mmio/bind", d->d_name);
+	}
+	closedir(dir);
+	return 0;
 }
 
 int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail *f)

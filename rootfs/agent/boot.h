@@ -18,6 +18,9 @@
 
 int boot_begin(struct fail *f);
 int boot_port(int *ret_fd, struct fail *f);
+/* A machine that was resumed before it was set up may have got devices: their drivers are told.
+ */
+int boot_find_devices(struct fail *f);
 int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail *f);
 
 #endif

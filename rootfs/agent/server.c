@@ -33,7 +33,8 @@
 enum { FDS_MAX = 2 + PROCESS_FDS * PROTO_PROCESSES_MAX + WORKERS_MAX };
 
 static struct server {
-	bool is_init, is_build, has_network, is_set_up, must_identify, must_announce;
+	bool is_init, is_build, has_network, is_set_up, must_identify, must_announce,
+		was_resumed;
 	int children; /* signalfd */
 	struct link link;
 } s;
@@ -93,9 +94,9 @@ static int do_setup(const struct link_message *m, struct proto_out *ret, struct 
 	s.is_build = x.flags & PROTO_SETUP_BUILD;
 	s.has_network = x.flags & PROTO_SETUP_NETWORK;
 	if (s.is_init) {
-		if (boot_enter(&x, &fs_bytes, f) || net_loopback_up(f) ||
-		    (s.has_network && net_ethernet_up(f)) || restore_prepare(f) ||
-		    restore_set_hostname(x.hostname, s.has_network, f))
+		if ((s.was_resumed && boot_find_devices(f)) || boot_enter(&x, &fs_bytes, f) ||
+		    net_loopback_up(f) || (s.has_network && net_ethernet_up(f)) ||
+		    restore_prepare(f) || restore_set_hostname(x.hostname, s.has_network, f))
 			return -1;
 		if (!s.is_build)
 			give_first_identity();
@@ -266,7 +267,7 @@ static const struct request {
 	[PROTO_FREEZE] = { .work = work_freeze },
 	[PROTO_THAW] = { .now = do_thaw },
 	[PROTO_QUIESCE] = { .now = do_quiesce },
-	[PROTO_IDENTIFY] = { .now = do_identify },
+	[PROTO_IDENTIFY] = { .now = do_identify, .is_early = true },
 	[PROTO_SERVICE] = { .now = do_service },
 	[PROTO_POWEROFF] = { .now = do_poweroff, .is_early = true },
 };
@@ -378,7 +379,7 @@ static void resume(const struct link_message *m)
 	worker_detach_all();
 	link_drop_unsent(&s.link);
 	s.link.is_quiet = false;
-	s.must_identify = true;
+	s.must_identify = s.was_resumed = true;
 	send_hello(m->at);
 }
 
