@@ -66,6 +66,7 @@ static int flatten(const struct flatten *f, const char *ref, const struct rootfs
 			       "kiln flatten takes an image, and %s is a template", ref);
 	if (base_export(store, base, &o, progress, &stats, e))
 		return -1;
+	interrupt_stop_guard(); /* the file has its name: a signal that comes now is too late */
 	print_result(f, base, &stats);
 	return 0;
 }
