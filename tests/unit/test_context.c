@@ -127,7 +127,7 @@ static void test_refused_sources(void **state)
 
 	(void)state;
 	assert_fails(select_in(NULL, "nosuch", false, NULL, NULL, &e), e, ERR_USAGE,
-		     "\"nosuch\": not found in the build context");
+		     "\"/nosuch\": not found in the build context");
 	assert_fails(select_in(NULL, "nosuch/*.c", false, NULL, NULL, &e), e, ERR_USAGE,
 		     "not found");
 	assert_fails(select_in(NULL, "../../x", false, NULL, NULL, &e), e, ERR_USAGE,
