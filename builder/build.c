@@ -22,7 +22,6 @@
 #include "dockerfile/dockerfile.h"
 #include "snapshot/store_prune.h"
 
-
 /* Everything a build has in its hands; released as a whole. */
 struct build {
 	const struct build_opts *o;
@@ -135,8 +134,8 @@ static int make_plan(struct build *b, struct err **e)
 				.base = resolve_base,
 				.arg = b };
 
-	b->graph.images_from = (struct image_opts){ &b->o->contexts, b->o->is_pulled,
-						    &b->o->registry };
+	b->graph.images_from =
+		(struct image_opts){ &b->o->contexts, b->o->is_pulled, &b->o->registry };
 	b->n_bases = count_from(b->df);
 	b->bases = xcalloc(b->n_bases, sizeof(*b->bases));
 	if (plan_make(b->df, &po, &b->plan, &b->where, e))
@@ -390,8 +389,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b),
-					  b->leaky_disk, e))
+	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b), b->leaky_disk,
+				  e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;

@@ -380,7 +380,8 @@ static int select_wild(struct selecting *s, const struct found *at, struct err *
 static int select_source(struct selecting *s, const char *source, struct err **e)
 {
 	if (s->ask->add && df_source_kind(source) != DF_SOURCE_PATH)
-		return addsources_fetch(s->ask->add, source, s->ask->add_flags, s->h, s->ret, e);
+		return addsources_fetch(s->ask->add, source, s->ask->add_flags, s->h, s->ret,
+					e);
 	autofree char *clean = source_clean(source, s->ask->has_parents);
 	size_t kept = source_kept(clean);
 	struct found at = { clean, 0, source };

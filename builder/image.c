@@ -30,12 +30,13 @@ static int context_value(const char *value, char **ret, struct err **e)
 		*ret = xstrdup(value);
 		return 0;
 	}
-	return err_set(e, ERR_USAGE,
-		       "--build-context value \"%s\" is a build context: it can be copied from, "
-		       "but is no image to start from (oci-layout://DIR[:TAG], "
-		       "docker-image://REFERENCE, oci-archive:FILE, docker-archive:FILE, "
-		       "template:NAME)",
-		       value);
+	return err_set(
+		e, ERR_USAGE,
+		"--build-context value \"%s\" is a build context: it can be copied from, "
+		"but is no image to start from (oci-layout://DIR[:TAG], "
+		"docker-image://REFERENCE, oci-archive:FILE, docker-archive:FILE, "
+		"template:NAME)",
+		value);
 }
 
 int image_check_contexts(const struct strv *contexts, struct err **e)
@@ -51,7 +52,8 @@ int image_check_contexts(const struct strv *contexts, struct err **e)
 	return 0;
 }
 
-int image_context_word(const struct strv *contexts, const char *name, char **ret, struct err **e)
+int image_context_word(const struct strv *contexts, const char *name, char **ret,
+		       struct err **e)
 {
 	size_t n = strlen(name);
 
