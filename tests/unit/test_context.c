@@ -186,7 +186,7 @@ static void test_archives(void **state)
 	assert_ok(proc_run(argv, 100, &out, &e), e);
 	assert_ok(proc_run(gz, 100, &out, &e), e);
 	assert_ok(select_in(NULL, "x.tar.gz", true, NULL, &paths, &e), e);
-	assert_string_equal(paths.at[0], ADDSOURCE_DIR "/0");
+	assert_string_equal(paths.at[0], ADDSOURCE_DIR "/0.unpacked");
 	assert_ok(select_in(NULL, "x.tar.gz", false, NULL, &paths, &e), e);
 	assert_string_equal(paths.at[0], "x.tar.gz");
 	assert_ok(select_in(NULL, "a.txt.gz", true, NULL, &paths, &e), e);
