@@ -57,7 +57,7 @@ syntax_errors()
 		COPY file
 	END
 	refused "no instructions" </dev/null || refused "empty" </dev/null
-	refused "FROM" <<<'RUN echo'
+	refused "no build stage in current context" <<<'RUN echo'
 	refused '${' <<-'END'
 		FROM busybox:1
 		WORKDIR ${BROKEN
