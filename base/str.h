@@ -75,8 +75,8 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
 int str_parse_bytes(const char *s, unsigned long long *ret_bytes);
 /* 1536 -> "1.5 KiB", for people. */
 char *str_human_bytes(unsigned long long bytes);
-/* Adds text with control bytes (but not LF and TAB) shown as \xNN: for anything from a guest or
- * a server. */
+/* Adds text with control characters (but not LF and TAB) and what is no UTF-8 shown as \xNN:
+ * for anything from a guest or a server. No escape sequence passes, in any form. */
 void str_add_visible(struct str *s, const char *bytes, size_t n);
 
 #endif

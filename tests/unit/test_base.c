@@ -50,6 +50,10 @@ static void test_str(void **state)
 	assert_int_equal(s.len, 0);
 	str_add_visible(&s, "a\x1b[31m\n\x7f", 8);
 	assert_string_equal(s.at, "a\\x1b[31m\n\\x7f");
+	str_clear(&s);
+	/* UTF-8 passes; a control in it, a lone 8-bit control and half a character don't. */
+	str_add_visible(&s, "\xc3\xa9\xe4\xb8\xad \xc2\x9b\x9b\xe4\xb8", 11);
+	assert_string_equal(s.at, "\xc3\xa9\xe4\xb8\xad \\xc2\\x9b\\x9b\\xe4\\xb8");
 	taken = str_take(&s);
 	free(taken);
 	assert_string_equal(s.at, "");
