@@ -291,16 +291,34 @@ void json_push(struct json *array, struct json *take_value)
 		abort();
 }
 
+/* jansson escapes what JSON must have escaped. DEL and U+0080 to U+009F are controls too, and a
+ * terminal may obey them. */
+static char *dump(const struct json *j, size_t flags)
+{
+	autofree char *s = json_dumps(in(j), flags | JSON_ENCODE_ANY);
+	struct str out = STR_INIT;
+
+	if (!s)
+		abort();
+	for (const char *at = s; *at;) {
+		unsigned char c = (unsigned char)*at, next = (unsigned char)at[1];
+		bool is_c1 = c == 0xc2 && next < 0xa0;
+
+		if (is_c1 || c == 0x7f)
+			str_addf(&out, "\\u00%02x", is_c1 ? next : c);
+		else
+			str_addc(&out, (char)c);
+		at += is_c1 ? 2 : 1;
+	}
+	return str_take(&out);
+}
+
 char *json_text(const struct json *j)
 {
-	char *s = json_dumps(in(j), JSON_COMPACT | JSON_ENCODE_ANY);
-
-	return s ? s : (abort(), NULL);
+	return dump(j, JSON_COMPACT);
 }
 
 char *json_text_indented(const struct json *j)
 {
-	char *s = json_dumps(in(j), JSON_INDENT(2) | JSON_ENCODE_ANY);
-
-	return s ? s : (abort(), NULL);
+	return dump(j, JSON_INDENT(2));
 }

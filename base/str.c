@@ -39,6 +39,14 @@ void str_clear(struct str *s)
 		s->at[0] = '\0';
 }
 
+void str_cut(struct str *s, size_t len)
+{
+	if (len >= s->len)
+		return;
+	s->len = len;
+	s->at[len] = '\0';
+}
+
 void str_addn(struct str *s, const void *bytes, size_t n)
 {
 	if (!n)

@@ -28,6 +28,7 @@ extern char str_empty_[];
 
 void str_release(struct str *s); /* frees the bytes; *s is STR_INIT again */
 void str_clear(struct str *s);   /* length 0, memory kept */
+void str_cut(struct str *s, size_t len); /* no longer than that, memory kept */
 void str_add(struct str *s, const char *text);
 void str_addn(struct str *s, const void *bytes, size_t n);
 void str_addc(struct str *s, char c);

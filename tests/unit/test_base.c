@@ -197,6 +197,12 @@ static void test_json_writing(void **state)
 				  "\"b\":false}");
 	free(text);
 	json_free(o);
+	/* Controls a terminal may obey. */
+	o = json_from_strn("\033\177\xc2\x9b\xc2\xa0", 6);
+	text = json_text(o);
+	assert_string_equal(text, "\"\\u001B\\u007f\\u009b\xc2\xa0\"");
+	free(text);
+	json_free(o);
 }
 
 static void test_sha256(void **state)
