@@ -6,6 +6,7 @@ enum {
 	TIMES_FROM_COLUMNS = 24, /* narrower: no times */
 	BAR_FROM_COLUMNS = 72,
 	BAR_COLUMNS = 20,
+	AMOUNT_COLUMNS = 21, /* "1023 MiB / 1023.9 MiB" */
 	DIGEST_COLUMNS = 19, /* "sha256:" and what docker calls a short id */
 };
 
@@ -56,8 +57,8 @@ static void add_header(struct pen *pen, const char *status)
 
 	if (!status && p->n_expected > n)
 		n = p->n_expected;
-	text = xasprintf("[+] %s %.1fs (%zu/%zu) %s", p->doing, pen->now_sec, n_ended, n,
-			 status ? status : "");
+	text = xasprintf("[+] %s %.1fs (%zu/%zu)%s%s", p->doing, pen->now_sec, n_ended, n,
+			 status ? " " : "", status ? status : "");
 	add_row(pen, LOOK_PLAIN, text, "");
 }
 
@@ -101,14 +102,15 @@ static void add_transfer(struct pen *pen, const struct transfer *t)
 {
 	double end = t->has_ended ? t->ended_sec : pen->now_sec;
 	bool is_digest = str_starts(t->what, "sha256:");
-	autostr text = STR_INIT, right = STR_INIT;
+	autostr text = STR_INIT, right = STR_INIT, amount = STR_INIT;
 
+	progress_add_amount(&amount, t);
 	str_addf(&text, " => => %.*s", is_digest ? DIGEST_COLUMNS : (int)strlen(t->what),
 		 t->what);
 	if (pen->columns >= BAR_FROM_COLUMNS)
 		add_bar(&right, t);
-	progress_add_amount(&right, t);
-	str_addf(&right, " %6.1fs", end - t->begun_sec);
+	str_addf(&right, "%*s %6.1fs", pen->columns >= BAR_FROM_COLUMNS ? AMOUNT_COLUMNS : 0,
+		 amount.at, end - t->begun_sec);
 	add_row(pen, t->has_ended ? LOOK_ENDED : LOOK_PLAIN, text.at, right.at);
 }
 

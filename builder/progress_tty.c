@@ -130,25 +130,37 @@ static void add_all(struct tty *t, struct str *out, const struct frame *new,
 	}
 }
 
-/* A terminal that takes no more is no reason to end a build. */
-static void draw(struct tty *t, struct frame *take_new, struct term_size size)
+static bool frame_equals(const struct frame *a, const struct frame *b)
 {
-	autostr out = STR_INIT;
-	bool has_other_size = size.columns != t->size.columns || size.rows != t->size.rows;
+	return a->rows.n == b->rows.n && first_change(a, b) == a->rows.n;
+}
 
-	if (was_stopped) {
-		was_stopped = 0;
-		frame_release(&t->shown);
-	}
+/* A terminal that takes no more is no reason to end a build. */
+static void write_frame(struct tty *t, const struct frame *new, struct term_size size)
+{
+	bool has_other_size = size.columns != t->size.columns || size.rows != t->size.rows;
+	autostr out = STR_INIT;
+
+	if (frame_equals(&t->shown, new) && !has_other_size && !t->after.len)
+		return;
 	str_add(&out, frame_begin);
 	if (t->shown.rows.n && has_other_size)
-		add_all(t, &out, take_new, size);
+		add_all(t, &out, new, size);
 	else
-		add_changes(t, &out, take_new);
+		add_changes(t, &out, new);
 	str_add(&out, wraps_again);
 	str_add(&out, t->after.at);
 	str_add(&out, frame_end);
 	(void)fs_write_full(t->r.progress->env.fd, out.at, out.len);
+}
+
+static void draw(struct tty *t, struct frame *take_new, struct term_size size)
+{
+	if (was_stopped) {
+		was_stopped = 0;
+		frame_release(&t->shown);
+	}
+	write_frame(t, take_new, size);
 	frame_release(&t->shown);
 	t->shown = *take_new;
 	t->size = size;
