@@ -11,6 +11,7 @@
 #include "builder/cachekey.h"
 #include "builder/chain.h"
 #include "builder/context.h"
+#include "builder/diagnose.h"
 #include "builder/image.h"
 #include "builder/machine.h"
 #include "builder/plan.h"
@@ -542,6 +543,15 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	return progress_new(b->o->progress, b->log_path, &b->progress, e);
 }
 
+/* The one command that helps now. */
+static void show_next(struct build *b, const struct err *e)
+{
+	autofree char *command = failure_next_command(e->code, b->build_id);
+
+	if (command)
+		progress_hint(b->progress, command);
+}
+
 /* The build's record says how it ended, and its log why. */
 static void end(struct build *b, bool has_failed, const struct build_result *ret,
 		struct err **e)
@@ -554,6 +564,7 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		autofree char *text = NULL;
 
 		show_place(b, e);
+		show_next(b, *e);
 		text = err_text(*e);
 		progress_end(b->progress, text);
 	}

@@ -57,9 +57,10 @@ static int flatten(const struct flatten *f, const char *ref, struct err **e)
 	struct rootfs_flatten_opts o = { .out_path = f->out_path,
 					 .free_bytes = f->free_bytes,
 					 .is_synced = true };
+	struct progress_opts po = { .mode = f->progress, .doing = "Flattening" };
 	struct rootfs_stats stats;
 
-	if (store_open(NULL, &store, e) || progress_new(f->progress, NULL, &progress, e))
+	if (store_open(NULL, &store, e) || progress_open(&po, &progress, e))
 		return -1;
 	oci.blob_dir = store_blob_dir(store);
 	oci.arg = progress;
@@ -76,6 +77,7 @@ static int flatten(const struct flatten *f, const char *ref, struct err **e)
 	if (rootfs_flatten(&o, &stats, e))
 		return err_wrap(e, "writing %s", f->out_path);
 	progress_done(progress);
+	progress_free(take(progress)); /* the display's end comes before the result */
 	print_result(f, image, &stats);
 	return 0;
 }
@@ -88,7 +90,8 @@ int cmd_flatten(const struct command *self, int argc, char **argv, struct err **
 		{ 'o', "output", OPTION_STR, &f.out_path, "FILE", "ext4 file to write" },
 		{ 0, "free-space", OPTION_BYTES, &f.free_bytes, "SIZE",
 		  "room to leave in the file system (default: none)" },
-		{ 0, "progress", OPTION_STR, &f.progress, "MODE", "auto, tty, plain or json" },
+		{ 0, "progress", OPTION_STR, &f.progress, "MODE",
+		  "auto, tty, plain, json or quiet" },
 		{ 'q', "quiet", OPTION_BOOL, &f.is_quiet, NULL, "print nothing but errors" },
 		{ 0, "json", OPTION_BOOL, &f.is_json, NULL, "print the result as JSON" },
 		{ 0 },

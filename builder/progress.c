@@ -141,6 +141,23 @@ static void cancel_open(struct progress *p)
 		vertex_settle(*v, VERTEX_CANCELED);
 }
 
+/* Nobody has said which one failed: it is the one that was begun last. */
+static void blame_open(struct progress *p)
+{
+	vec_each (v, &p->vertices)
+		if ((*v)->state == VERTEX_FAILED)
+			return;
+	for (size_t i = p->vertices.n; i > 0; i--) {
+		struct vertex *v = p->vertices.at[i - 1];
+
+		if (v->state != VERTEX_OPEN)
+			continue;
+		v->is_inferred = true;
+		vertex_settle(v, VERTEX_FAILED);
+		return;
+	}
+}
+
 static void finish(struct progress *p, const char *error_text)
 {
 	if (p->has_ended)
@@ -148,6 +165,14 @@ static void finish(struct progress *p, const char *error_text)
 	cancel_open(p);
 	TELL(p, finish, error_text);
 	p->has_ended = true;
+}
+
+static void end(struct progress *p, const char *error_text)
+{
+	if (p->has_ended)
+		return;
+	blame_open(p);
+	finish(p, error_text);
 }
 
 /* The process ends while the build's thread goes on: what is on the screen must be whole. That
@@ -187,6 +212,8 @@ void progress_free(struct progress *p)
 		return;
 	interrupt_pop(p->cleanup);
 	ticker_free(p->ticker);
+	if (progress_count_open(p))
+		end(p, "it was not completed");
 	finish(p, NULL);
 	for (size_t i = 0; i < p->n_renderers; i++)
 		p->renderers[i]->ops->free(p->renderers[i]);
@@ -244,27 +271,9 @@ void progress_expect(struct progress *p, size_t n)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Nobody has said which one failed: it is the one that was begun last. */
-static void blame_open(struct progress *p)
-{
-	vec_each (v, &p->vertices)
-		if ((*v)->state == VERTEX_FAILED)
-			return;
-	for (size_t i = p->vertices.n; i > 0; i--) {
-		struct vertex *v = p->vertices.at[i - 1];
-
-		if (v->state != VERTEX_OPEN)
-			continue;
-		v->is_inferred = true;
-		vertex_settle(v, VERTEX_FAILED);
-		return;
-	}
-}
-
 void progress_end(struct progress *p, const char *error_text)
 {
 	pthread_mutex_lock(&p->lock);
-	blame_open(p);
-	finish(p, error_text);
+	end(p, error_text);
 	pthread_mutex_unlock(&p->lock);
 }

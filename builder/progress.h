@@ -41,7 +41,8 @@ struct progress_opts {
 /* ERR_USAGE for an unknown mode. */
 int progress_open(const struct progress_opts *o, struct progress **ret, struct err **e);
 int progress_new(const char *mode, const char *log_path, struct progress **ret, struct err **e);
-/* What is still open was not completed; a display shows its last state, and stays on screen. */
+/* A display shows its last state, which stays on the screen. If a vertex is open and nobody
+ * said progress_end(), it has failed. */
 void progress_free(struct progress *p);
 DEFINE_AUTO(progress)
 
@@ -81,7 +82,7 @@ void progress_cached(struct progress *p);
 void progress_failed(struct progress *p);
 /* Whether its tail holds this text. */
 bool progress_tail_has(struct progress *p, const char *text);
-/* A remark; of the build as a whole if there is no vertex. */
+/* A remark; of the build as a whole if no vertex is open. */
 void progress_note(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -205,7 +205,7 @@ static void tty_ended(struct renderer *r, const struct vertex *v)
 	add_after(r, s.at);
 }
 
-/* What is said of a vertex while it runs is gone with its output. */
+/* One of a vertex is a line of its tail. */
 static void tty_note(struct renderer *r, const struct vertex *v, const char *text)
 {
 	if (!v)

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "builder/stepfailure.h"
+
 static void to_progress(void *arg, int stream, const char *bytes, size_t n)
 {
 	progress_output(arg, stream, bytes, n);
@@ -40,19 +42,6 @@ char *steps_exit_text(const struct agent_exit *x)
 				   : "");
 }
 
-static int failed_run(const struct steps_opts *o, const struct step *step,
-		      const struct agent_exit *x, struct err **e)
-{
-	autofree char *command = steps_command_text(&step->argv);
-	autofree char *how = steps_exit_text(x);
-	const char *hint = "";
-
-	if (progress_tail_has(o->progress, "No space left on device"))
-		hint = " (the guest's disk is full: give it more with --disk)";
-	return err_set(e, ERR_STEP, "process \"%s\" did not complete successfully: %s%s",
-		       command, how, hint);
-}
-
 int steps_not_run(struct err **e)
 {
 	if ((*e)->code == ERR_NOCMD)
@@ -82,7 +71,7 @@ static int run_command(const struct steps_opts *o, struct agentlink *link,
 	strv_release(&env);
 	if (failed)
 		return steps_not_run(e);
-	return end.status || end.signal ? failed_run(o, step, &end, e) : 0;
+	return end.status || end.signal ? step_failed(o->progress, &step->argv, &end, e) : 0;
 }
 
 static int run_copy(struct agentlink *link, const struct step *step,

@@ -208,6 +208,19 @@ char *progress_visible(const char *fmt, va_list ap)
 	return str_take(&shown);
 }
 
+/* It is a line of the vertex, too: what a display shows of it, and what is left when it fails.
+ */
+static void tell_note(struct progress *p, struct vertex *v, const char *text)
+{
+	if (p->has_ended)
+		return;
+	if (v && v->state != VERTEX_OPEN)
+		v = NULL;
+	if (v)
+		tail_push(&v->tail, progress_elapsed(p) - v->begun_sec, text);
+	TELL(p, note, v, text);
+}
+
 void progress_tell_note(struct progress *p, struct vertex *v, const char *fmt, ...)
 {
 	autofree char *text = NULL;
@@ -216,7 +229,7 @@ void progress_tell_note(struct progress *p, struct vertex *v, const char *fmt, .
 	va_start(ap, fmt);
 	text = progress_visible(fmt, ap);
 	va_end(ap);
-	TELL(p, note, v, text);
+	tell_note(p, v, text);
 }
 
 static void note(struct progress *p, struct vertex *v, const char *fmt, va_list ap)
@@ -224,7 +237,7 @@ static void note(struct progress *p, struct vertex *v, const char *fmt, va_list 
 	autofree char *text = progress_visible(fmt, ap);
 
 	pthread_mutex_lock(&p->lock);
-	TELL(p, note, v, text);
+	tell_note(p, v, text);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -304,11 +317,11 @@ bool progress_tail_has(struct progress *p, const char *text)
 {
 	struct vertex *v = progress_current(p);
 	autostrv lines = STRV_INIT;
-	bool has = false;
 
 	if (v)
 		vertex_tail(v, &lines);
 	for (size_t i = 0; i < lines.n; i++)
-		has |= strstr(lines.at[i], text) != NULL;
-	return has;
+		if (strstr(lines.at[i], text))
+			return true;
+	return false;
 }
