@@ -23,7 +23,8 @@
 #define ESC "\033"
 static const char frame_begin[] = ESC "[?2026h" ESC "[?25l" ESC "[?7l";
 static const char wraps_again[] = ESC "[?7h", frame_end[] = ESC "[?25h" ESC "[?2026l";
-static const char erase_rest_of_line[] = ESC "[K", erase_below[] = ESC "[J";
+static const char erase_line[] = ESC "[2K", erase_rest_of_line[] = ESC "[K",
+		  erase_below[] = ESC "[J";
 
 struct tty {
 	struct renderer r;
@@ -117,17 +118,20 @@ static void add_changes(struct tty *t, struct str *out, const struct frame *new)
 		str_add(out, erase_below);
 }
 
+/* Whole lines are erased, so that no terminal takes them for wrapped ones any more; and never
+ * all of the screen at once: some then keep the old one as history. */
 static void add_all(struct tty *t, struct str *out, const struct frame *new,
 		    struct term_size size)
 {
 	size_t up = rows_at(&t->shown, size.columns);
 
 	go_up(out, up < size.rows ? up : size.rows - 1);
-	str_add(out, erase_below);
 	vec_each (row, &new->rows) {
+		str_add(out, erase_line);
 		add_row(t, out, row);
 		str_add(out, "\r\n");
 	}
+	str_add(out, erase_below);
 }
 
 static bool frame_equals(const struct frame *a, const struct frame *b)

@@ -41,6 +41,12 @@ shows()
 	grep -qF -- "$1" "$TMP/screen"
 }
 
+matches()
+{
+	capture
+	grep -qE -- "$1" "$TMP/screen"
+}
+
 await_screen()
 {
 	wait_until 20 shows "$1" || {
@@ -61,7 +67,7 @@ play()
 {
 	cat >"$TMP/script"
 	rm -f "$TMP/go"
-	type_line "cd '$TMP'; clear; echo above; $2 '$PLAY' $1 <script"
+	type_line "cd '$TMP'; clear; echo above; ${2:-} '$PLAY' $1 <script"
 }
 
 go_on()
@@ -140,8 +146,8 @@ clock_moves()
 {
 	screen 80 24
 	printf 'begin silent\nawait go\ndone 1\n' | play tty
-	await_screen ' 0.4s'
-	await_screen ' 1.2s'
+	wait_until 20 matches '^ => silent +0\.[1-9]s$' || no "no time"
+	wait_until 20 matches '^ => silent +[1-9]\.[0-9]s$' || no "the time stands still"
 	go_on
 	await_screen result
 }
@@ -164,9 +170,11 @@ resized()
 	done
 	touch go2
 	await_screen result
-	is "$(count_lines 'above')" 1
-	is "$(count_lines '\[+\] Building')" 1
-	is "$(count_lines ' => \[3/3\]')" 1
+	is "$(count_lines 'above')" 1 "the line above"
+	# What a terminal has scrolled away while it wrapped lines is out of reach.
+	is "$(grep -c '^\[+\] Building' "$TMP/screen")" 1 "headers"
+	is "$(grep -c '^ => \[3/3\] RUN make all  ' "$TMP/screen")" 1 "lines of the last step"
+	is "$(sed '/^$/d' "$TMP/screen" | tail -n 2 | head -n 1)" result
 }
 
 # fits COLUMNS: one whole frame, whose widest line has all but one of the columns.
@@ -175,7 +183,7 @@ fits()
 	capture
 	[ "$(grep -c '^\[+\] Building' "$TMP/screen")" = 1 ] &&
 		[ "$(grep -c '^ => => # ' "$TMP/screen")" = 3 ] &&
-		[ "$(wc -L <"$TMP/screen")" = $(($1 < 24 ? $1 - 3 : $1 - 1)) ]
+		[ "$(wc -L <"$TMP/screen")" = $(($1 - 1)) ]
 }
 
 # A window of few rows: nothing scrolls while it runs.
@@ -205,13 +213,13 @@ hostile()
 	{
 		echo 'begin RUN \e]0;evil-title\x07\e[2Jname'
 		echo 'output 1 1 \e[2J\e[1;1Hhome \e[10Aup\n'
-		echo 'output 1 1 \e]0;evil-title\x07\e]2;evil-title\e\\x5c\ekevil-title\e\x5c\n'
+		echo 'output 1 1 \e]0;evil-title\x07\e]2;evil-title\e\x5c\ekevil-title\e\x5c\n'
 		echo 'output 1 2 \e]52;c;ZXZpbA==\x07\eP1$tx\e\x5c\ec\n'
 		echo 'output 1 1 \x9b2J\xc2\x9b2J\xff\xfe \xe4\xb8 broken\n'
 		printf 'output 1 1 '
 		printf 'wide \\xe4\\xb8\\xad%.0s' $(seq 60)
 		printf '\\n\noutput 1 1 '
-		printf 'long%.0s' $(seq 3000)
+		printf 'long%.0s' $(seq 1000)
 		echo '\n'
 		echo 'output 1 1 10%\r20%\r30%'
 		echo 'await go'
@@ -346,7 +354,7 @@ one_write_a_frame()
 	rm -f go
 	screen 80 24
 	type_line "cd '$TMP'; clear; strace -f -e trace=write -o trace '$PLAY' tty <script"
-	await_screen ' 1.5s'
+	wait_until 20 matches '^ => one +[1-9]\.[0-9]s$'
 	go_on
 	await_screen result
 	grep 'write(2' trace >writes

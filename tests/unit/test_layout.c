@@ -250,18 +250,19 @@ static void test_resize(void **state)
 	world.size.columns = 26;
 	progress_tick(world.p);
 	/* 23 columns are one row, 30 are two. */
-	assert_string_equal(shown(), BEGIN "\r\033[3A\033[J"
-					   "[+] Building 0.0s (0/1)" LINE
-					   " => A                0.0s" LINE END);
+	assert_string_equal(shown(),
+			    BEGIN "\r\033[3A\033[2K"
+				  "[+] Building 0.0s (0/1)" LINE
+				  "\033[2K => A                0.0s" LINE "\033[J" END);
 	world.size.columns = 40;
 	progress_tick(world.p);
-	assert_memory_equal(shown(), BEGIN "\r\033[2A\033[J",
-			    sizeof(BEGIN "\r\033[2A\033[J") - 1);
+	assert_memory_equal(shown(), BEGIN "\r\033[2A\033[2K",
+			    sizeof(BEGIN "\r\033[2A\033[2K") - 1);
 	/* Never above the screen. */
 	world.size = (struct term_size){ .rows = 2, .columns = 3 };
 	progress_tick(world.p);
-	assert_memory_equal(shown(), BEGIN "\r\033[1A\033[J",
-			    sizeof(BEGIN "\r\033[1A\033[J") - 1);
+	assert_memory_equal(shown(), BEGIN "\r\033[1A\033[2K",
+			    sizeof(BEGIN "\r\033[1A\033[2K") - 1);
 }
 
 /* The last state stays, all of it, then what is to be read. */
