@@ -434,6 +434,14 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 
 /* ---- the road ---- */
 
+/* FROM, the steps and the machine for them, and the three of the template. */
+static void expect(struct build *b)
+{
+	bool has_machine = b->n_cached < b->plan->steps.n;
+
+	progress_expect(b->progress, 1 + b->plan->steps.n + has_machine + 3);
+}
+
 static int run_steps(struct build *b, struct err **e)
 {
 	struct steps_opts so = {
@@ -495,6 +503,7 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 		return -1;
 	if (choose_start(b, e))
 		return -1;
+	expect(b);
 	if (host_open(b->store, &b->host, e) ||
 	    host_find_guest(b->host, b->store, b->o->kernel, e))
 		return -1;

@@ -263,11 +263,11 @@ void progress_hint(struct progress *p, const char *command)
 	pthread_mutex_unlock(&p->lock);
 }
 
-void progress_expect(struct progress *p, size_t n)
+void progress_expect(struct progress *p, size_t n_more)
 {
 	pthread_mutex_lock(&p->lock);
-	p->n_expected = n;
-	TELL(p, expect, n);
+	p->n_expected = p->vertices.n + n_more;
+	TELL(p, expect, p->n_expected);
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -46,8 +46,8 @@ int progress_new(const char *mode, const char *log_path, struct progress **ret, 
 void progress_free(struct progress *p);
 DEFINE_AUTO(progress)
 
-/* So many vertices are known to come, those that have begun included. */
-void progress_expect(struct progress *p, size_t n);
+/* So many vertices are known to come yet: an estimate, for the display's total. */
+void progress_expect(struct progress *p, size_t n_more);
 
 /* ---- vertices ---- */
 

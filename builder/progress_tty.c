@@ -13,8 +13,6 @@
  * the cursor still below them: that is how far up the whole frame is drawn anew.
  */
 #include <limits.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -32,16 +30,6 @@ struct tty {
 	struct term_size size; /* of the screen it was drawn on */
 	struct str after;      /* to be written below the last frame */
 };
-
-/* After Ctrl-Z and fg the shell has written below our frame: it stays as it is, and a new one
- * begins. */
-static volatile sig_atomic_t was_stopped;
-
-static void on_continue(int signo)
-{
-	(void)signo;
-	was_stopped = 1;
-}
 
 static struct tty *tty_of(struct renderer *r)
 {
@@ -160,10 +148,9 @@ static void write_frame(struct tty *t, const struct frame *new, struct term_size
 
 static void draw(struct tty *t, struct frame *take_new, struct term_size size)
 {
-	if (was_stopped) {
-		was_stopped = 0;
+	/* Below what a shell has written, a new one begins. */
+	if (term_was_continued())
 		frame_release(&t->shown);
-	}
 	write_frame(t, take_new, size);
 	frame_release(&t->shown);
 	t->shown = *take_new;
@@ -274,11 +261,9 @@ struct renderer *tty_new(void)
 		.tick = tty_tick,
 		.free = tty_free,
 	};
-	struct sigaction sa = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
 	struct tty *t = xcalloc(1, sizeof(*t));
 
 	t->r.ops = &ops;
 	t->after = (struct str)STR_INIT;
-	sigaction(SIGCONT, &sa, NULL);
 	return &t->r;
 }

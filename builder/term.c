@@ -2,17 +2,43 @@
 
 #include <locale.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #include "base/utf8.h"
 
 enum { ROWS_DEFAULT = 24, COLUMNS_DEFAULT = 80, SIZE_MAX_CELLS = 10000 };
+
+static sigset_t continue_signal(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	return set;
+}
+
+/* Blocked it continues the process all the same, and stays pending until it is asked for. */
+void term_init(void)
+{
+	sigset_t set = continue_signal();
+
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+bool term_was_continued(void)
+{
+	sigset_t set = continue_signal();
+
+	return sigtimedwait(&set, NULL, &(struct timespec){ 0 }) == SIGCONT;
+}
 
 static unsigned size_from_env(const char *name, unsigned otherwise)
 {

@@ -23,6 +23,12 @@ struct term_size {
 	unsigned rows, columns; /* at least 1 */
 };
 
+/* Before any thread starts: what term_was_continued() needs. */
+void term_init(void);
+/* Whether the process was continued since the last call, as after Ctrl-Z and fg: the shell has
+ * written to the terminal. It is true before any thread of ours has run again. */
+bool term_was_continued(void);
+
 /* As the kernel has it at this moment; else $LINES and $COLUMNS, else 24 and 80. */
 struct term_size term_size(int fd);
 

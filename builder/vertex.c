@@ -32,7 +32,7 @@ struct vertex *progress_current(struct progress *p)
 }
 
 /* One line, visible. */
-static char *title_text(const char *fmt, va_list ap)
+static char *__attribute__((format(printf, 1, 0))) title_text(const char *fmt, va_list ap)
 {
 	struct str shown = STR_INIT;
 	autostr title = STR_INIT;
@@ -232,7 +232,8 @@ void progress_tell_note(struct progress *p, struct vertex *v, const char *fmt, .
 	tell_note(p, v, text);
 }
 
-static void note(struct progress *p, struct vertex *v, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+note(struct progress *p, struct vertex *v, const char *fmt, va_list ap)
 {
 	autofree char *text = progress_visible(fmt, ap);
 

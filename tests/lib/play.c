@@ -25,6 +25,7 @@
 #include "base/interrupt.h"
 #include "base/vec.h"
 #include "builder/progress.h"
+#include "builder/term.h"
 
 static struct progress *progress;
 static VEC(struct vertex *) vertices;
@@ -183,6 +184,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		die("usage", "play MODE [LOG]");
 	interrupt_init();
+	term_init();
 	if (progress_new(argv[1], argc > 2 ? argv[2] : NULL, &progress, &e)) {
 		autofree char *text = err_text(e);
 

@@ -1,6 +1,7 @@
 /* Text in exactly the columns it is given, whatever it holds. */
 #include "unit.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "builder/term.h"
@@ -158,6 +159,16 @@ static void test_size_without_a_terminal(void **state)
 	assert_false(term_can_draw(-1));
 }
 
+static void test_continued(void **state)
+{
+	(void)state;
+	term_init();
+	assert_false(term_was_continued());
+	raise(SIGCONT);
+	assert_true(term_was_continued());
+	assert_false(term_was_continued());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_size_without_a_terminal),
+		cmocka_unit_test(test_continued),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
