@@ -97,7 +97,9 @@ static enum cause cause_of_tail(const struct strv *tail)
 /* ENOSPC means both. */
 static enum cause disk_or_inodes(const struct failure *f)
 {
-	return f->has_disk && f->disk_free_inodes == 0 ? CAUSE_INODES : CAUSE_DISK;
+	bool has_blocks = f->has_disk && f->disk_free_blocks > 0;
+
+	return has_blocks && f->disk_free_inodes == 0 ? CAUSE_INODES : CAUSE_DISK;
 }
 
 enum cause diagnose(const struct failure *f)

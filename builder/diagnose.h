@@ -36,7 +36,7 @@ struct failure {
 	bool is_oom;         /* the kernel's out-of-memory killer did */
 	bool is_timeout;
 	bool has_disk; /* the two below are known */
-	uint64_t disk_free_bytes, disk_free_inodes;
+	uint64_t disk_free_blocks, disk_free_inodes;
 	const struct strv *tail; /* its last lines, oldest first; may be NULL */
 };
 

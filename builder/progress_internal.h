@@ -136,7 +136,14 @@ double progress_elapsed(const struct progress *p);
 void progress_tick(struct progress *p);
 size_t progress_count_open(const struct progress *p);
 
+struct vertex *vertex_begin_titled(struct progress *p, char *take_title);
+/* One line, visible. The caller frees. */
+char *vertex_title(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 void vertex_free(struct vertex *v);
+/* It is the one that this thread began last. */
+void progress_set_current(struct vertex *v);
+void progress_notev(struct progress *p, struct vertex *v, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
 /* With the lock held: it has ended, as the state says. Nothing if it had already. */
 void vertex_settle(struct vertex *v, enum vertex_state state);
 /* The text with its control characters made visible. The caller frees. */

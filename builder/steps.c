@@ -62,16 +62,19 @@ static int run_command(const struct steps_opts *o, struct agentlink *link,
 		.arg = o->progress,
 	};
 	struct agent_exit end;
+	struct step_failure why = { o->progress, link, &step->argv, &env, &end };
 	int failed;
 
 	strv_copy(&env, &step->env);
 	for (size_t i = 0; i < o->plan->proxies.n; i++)
 		strv_push(&env, o->plan->proxies.at[i]);
 	failed = agent_run(link, &x, -1, &end, e);
-	strv_release(&env);
 	if (failed)
-		return steps_not_run(e);
-	return end.status || end.signal ? step_failed(o->progress, &step->argv, &end, e) : 0;
+		steps_not_run(e);
+	else if (end.status || end.signal)
+		failed = step_failed(&why, e);
+	strv_release(&env);
+	return failed;
 }
 
 static int run_copy(struct agentlink *link, const struct step *step,

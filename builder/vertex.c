@@ -21,18 +21,8 @@ void vertex_free(struct vertex *v)
 
 /* ---- vertices ---- */
 
-static _Thread_local struct {
-	uint64_t serial; /* of the progress it belongs to */
-	struct vertex *vertex;
-} current;
-
-struct vertex *progress_current(struct progress *p)
-{
-	return current.serial == p->serial ? current.vertex : NULL;
-}
-
 /* One line, visible. */
-static char *__attribute__((format(printf, 1, 0))) title_text(const char *fmt, va_list ap)
+char *vertex_title(const char *fmt, va_list ap)
 {
 	struct str shown = STR_INIT;
 	autostr title = STR_INIT;
@@ -45,7 +35,7 @@ static char *__attribute__((format(printf, 1, 0))) title_text(const char *fmt, v
 	return str_take(&shown);
 }
 
-static struct vertex *begin(struct progress *p, char *take_title)
+struct vertex *vertex_begin_titled(struct progress *p, char *take_title)
 {
 	struct vertex *v = xcalloc(1, sizeof(*v));
 
@@ -59,8 +49,7 @@ static struct vertex *begin(struct progress *p, char *take_title)
 	v->number = (unsigned)p->vertices.n;
 	TELL(p, begin, v);
 	pthread_mutex_unlock(&p->lock);
-	current.serial = p->serial;
-	current.vertex = v;
+	progress_set_current(v);
 	return v;
 }
 
@@ -70,9 +59,9 @@ struct vertex *vertex_begin(struct progress *p, const char *fmt, ...)
 	char *title;
 
 	va_start(ap, fmt);
-	title = title_text(fmt, ap);
+	title = vertex_title(fmt, ap);
 	va_end(ap);
-	return begin(p, title);
+	return vertex_begin_titled(p, title);
 }
 
 void vertex_output(struct vertex *v, int stream, const char *bytes, size_t n)
@@ -232,8 +221,7 @@ void progress_tell_note(struct progress *p, struct vertex *v, const char *fmt, .
 	tell_note(p, v, text);
 }
 
-static void __attribute__((format(printf, 3, 0)))
-note(struct progress *p, struct vertex *v, const char *fmt, va_list ap)
+void progress_notev(struct progress *p, struct vertex *v, const char *fmt, va_list ap)
 {
 	autofree char *text = progress_visible(fmt, ap);
 
@@ -247,82 +235,6 @@ void vertex_note(struct vertex *v, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	note(v->progress, v, fmt, ap);
+	progress_notev(v->progress, v, fmt, ap);
 	va_end(ap);
-}
-
-void progress_note(struct progress *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(p, progress_current(p), fmt, ap);
-	va_end(ap);
-}
-
-/* ---- the current vertex ---- */
-
-void progress_begin(struct progress *p, const char *fmt, ...)
-{
-	va_list ap;
-	char *title;
-
-	va_start(ap, fmt);
-	title = title_text(fmt, ap);
-	va_end(ap);
-	begin(p, title);
-}
-
-void progress_output(struct progress *p, int stream, const char *bytes, size_t n)
-{
-	struct vertex *v = progress_current(p);
-
-	if (v)
-		vertex_output(v, stream, bytes, n);
-}
-
-void progress_bytes(struct progress *p, const char *what, int64_t done_bytes,
-		    int64_t total_bytes)
-{
-	struct vertex *v = progress_current(p);
-
-	if (v)
-		vertex_bytes(v, what, done_bytes, total_bytes);
-}
-
-void progress_done(struct progress *p)
-{
-	struct vertex *v = progress_current(p);
-
-	if (v)
-		vertex_done(v);
-}
-
-void progress_cached(struct progress *p)
-{
-	struct vertex *v = progress_current(p);
-
-	if (v)
-		vertex_cached(v);
-}
-
-void progress_failed(struct progress *p)
-{
-	struct vertex *v = progress_current(p);
-
-	if (v)
-		vertex_failed(v, NULL);
-}
-
-bool progress_tail_has(struct progress *p, const char *text)
-{
-	struct vertex *v = progress_current(p);
-	autostrv lines = STRV_INIT;
-
-	if (v)
-		vertex_tail(v, &lines);
-	for (size_t i = 0; i < lines.n; i++)
-		if (strstr(lines.at[i], text))
-			return true;
-	return false;
 }

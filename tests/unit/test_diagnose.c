@@ -95,14 +95,20 @@ static void test_causes(void **state)
 static void test_inodes(void **state)
 {
 	autostrv tail = STRV_INIT;
-	struct failure f = { .command = "x", .status = 1, .tail = &tail, .has_disk = true };
+	struct failure f = { .command = "x",
+			     .status = 1,
+			     .tail = &tail,
+			     .has_disk = true,
+			     .disk_free_blocks = 10 };
 
 	(void)state;
 	strv_push(&tail, "touch: x: No space left on device");
 	assert_int_equal(diagnose(&f), CAUSE_INODES);
 	f.disk_free_inodes = 1;
 	assert_int_equal(diagnose(&f), CAUSE_DISK);
-	f.disk_free_inodes = 0;
+	f.disk_free_inodes = f.disk_free_blocks = 0;
+	assert_int_equal(diagnose(&f), CAUSE_DISK);
+	f.disk_free_blocks = 10;
 	f.has_disk = false;
 	assert_int_equal(diagnose(&f), CAUSE_DISK);
 }

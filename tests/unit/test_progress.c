@@ -154,6 +154,24 @@ static void test_threads(void **state)
 	assert_int_equal(n_done, THREADS);
 }
 
+/* The same while a timer draws. */
+static void test_threads_and_a_timer(void **state)
+{
+	struct progress_env env = world_env();
+	pthread_t threads[THREADS];
+
+	(void)state;
+	env.has_timer = true;
+	open_progress_in("tty", &env);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, flood, (void *)i), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	progress_free(world.p);
+	world.p = NULL;
+	assert_non_null(strstr(shown(), "(8/8) FINISHED"));
+}
+
 static void test_lines(void **state)
 {
 	static const struct {
@@ -389,6 +407,7 @@ int main(void)
 		TEST(test_plain_parallel),
 		TEST(test_current_is_the_thread_s),
 		TEST(test_threads),
+		TEST(test_threads_and_a_timer),
 		TEST(test_lines),
 		TEST(test_long_lines_are_cut),
 		TEST(test_output_is_clipped),
