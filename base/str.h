@@ -26,8 +26,8 @@ extern char str_empty_[];
 	}
 #define autostr __attribute__((cleanup(str_release))) struct str
 
-void str_release(struct str *s); /* frees the bytes; *s is STR_INIT again */
-void str_clear(struct str *s);   /* length 0, memory kept */
+void str_release(struct str *s);         /* frees the bytes; *s is STR_INIT again */
+void str_clear(struct str *s);           /* length 0, memory kept */
 void str_cut(struct str *s, size_t len); /* no longer than that, memory kept */
 void str_add(struct str *s, const char *text);
 void str_addn(struct str *s, const void *bytes, size_t n);
