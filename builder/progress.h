@@ -80,6 +80,7 @@ void progress_bytes(struct progress *p, const char *what, int64_t done_bytes,
 void progress_done(struct progress *p);
 void progress_cached(struct progress *p);
 void progress_failed(struct progress *p);
+void progress_failed_by(struct progress *p, const struct err *e);
 /* Whether its tail holds this text. */
 bool progress_tail_has(struct progress *p, const char *text);
 /* A remark; of the build as a whole if no vertex is open. */

@@ -71,6 +71,15 @@ void progress_failed(struct progress *p)
 		vertex_failed(v, NULL);
 }
 
+void progress_failed_by(struct progress *p, const struct err *e)
+{
+	struct vertex *v = progress_current(p);
+	autofree char *why = err_text(e);
+
+	if (v)
+		vertex_failed(v, why);
+}
+
 bool progress_tail_has(struct progress *p, const char *text)
 {
 	struct vertex *v = progress_current(p);

@@ -172,7 +172,7 @@ static int run_all(const struct steps_opts *o, struct workdir *work, struct mach
 		progress_begin(o->progress, "[%zu/%zu] %s", o->n_shown_before + i + 1,
 			       o->n_shown, step->text);
 		if (run_one(o, m->link, i, e) || commit(o, m, *overlay, next, step, chain, e)) {
-			progress_failed(o->progress);
+			progress_failed_by(o->progress, *e);
 			return -1;
 		}
 		progress_done(o->progress);

@@ -21,18 +21,24 @@ void vertex_free(struct vertex *v)
 
 /* ---- vertices ---- */
 
-/* One line, visible. */
-char *vertex_title(const char *fmt, va_list ap)
+/* The caller frees. */
+static char *one_line(const char *text, size_t n)
 {
 	struct str shown = STR_INIT;
-	autostr title = STR_INIT;
 
-	str_addv(&title, fmt, ap);
-	str_add_visible(&shown, title.at, title.len);
+	str_add_visible(&shown, text, n);
 	for (size_t i = 0; i < shown.len; i++)
 		if (shown.at[i] == '\n' || shown.at[i] == '\t')
 			shown.at[i] = ' ';
 	return str_take(&shown);
+}
+
+char *vertex_title(const char *fmt, va_list ap)
+{
+	autostr title = STR_INIT;
+
+	str_addv(&title, fmt, ap);
+	return one_line(title.at, title.len);
 }
 
 struct vertex *vertex_begin_titled(struct progress *p, char *take_title)
@@ -88,7 +94,7 @@ static void end(struct vertex *v, enum vertex_state state, const char *why)
 {
 	pthread_mutex_lock(&v->progress->lock);
 	if (v->state == VERTEX_OPEN && why)
-		v->why = xstrdup(why);
+		v->why = one_line(why, strlen(why));
 	vertex_settle(v, state);
 	pthread_mutex_unlock(&v->progress->lock);
 }

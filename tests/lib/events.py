@@ -86,6 +86,8 @@ def main():
         try:
             assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), "a control character"
             event = json.loads(text)
+            if build.last == "failed" and "exitStatus" in event:
+                continue  # the error as `--json` has it
             assert event.get("event") in kinds, "no such event"
             check_members(event, common | kinds[event["event"]])
             build.take(event)
