@@ -179,7 +179,7 @@ demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian
 	@scripts/demo
 
-bench: all deps-images+check build/hello  ## measure; ratios against other programs
+bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs
 	@scripts/make-images build/images debian busybox
 	@scripts/bench
 
