@@ -7,7 +7,7 @@
  * belong to the progress and live as long as it does.
  *
  * Threads: every call may come from any thread. The calls without a vertex speak of the one
- * that the calling thread began last.
+ * that the calling thread began last; of the newest that is open, if it began none.
  *
  * Modes: "plain" is BuildKit's plain progress; "tty" the same as a display that is drawn anew
  * in place, plain where no terminal is; "auto" is tty on a terminal, else plain; "json" an
@@ -68,11 +68,11 @@ double vertex_seconds(struct vertex *v);
 /* Its last lines, oldest first. */
 void vertex_tail(struct vertex *v, struct strv *ret);
 
-/* ---- the vertex this thread began last ---- */
+/* ---- the current vertex ---- */
 
 void progress_begin(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* NULL: this thread has begun none. */
+/* NULL: there is none. */
 struct vertex *progress_current(struct progress *p);
 void progress_output(struct progress *p, int stream, const char *bytes, size_t n);
 void progress_bytes(struct progress *p, const char *what, int64_t done_bytes,

@@ -1,4 +1,4 @@
-/* The calls without a vertex: they speak of the one that the calling thread began last. */
+/* The calls without a vertex, for code that does one thing at a time. */
 #include <string.h>
 
 #include "builder/progress_internal.h"
@@ -8,9 +8,21 @@ static _Thread_local struct {
 	struct vertex *vertex;
 } current;
 
+static struct vertex *newest_open(struct progress *p)
+{
+	struct vertex *newest = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	vec_each (v, &p->vertices)
+		if ((*v)->state == VERTEX_OPEN)
+			newest = *v;
+	pthread_mutex_unlock(&p->lock);
+	return newest;
+}
+
 struct vertex *progress_current(struct progress *p)
 {
-	return current.serial == p->serial ? current.vertex : NULL;
+	return current.serial == p->serial ? current.vertex : newest_open(p);
 }
 
 void progress_set_current(struct vertex *v)

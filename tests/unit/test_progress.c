@@ -90,8 +90,7 @@ static void test_plain_parallel(void **state)
 static void *other_thread(void *arg)
 {
 	(void)arg;
-	assert_null(progress_current(world.p));
-	progress_output(world.p, 1, "lost\n", 5);
+	progress_output(world.p, 1, "for them\n", 9);
 	progress_begin(world.p, "theirs");
 	progress_output(world.p, 1, "from them\n", 10);
 	return NULL;
@@ -109,9 +108,10 @@ static void test_current_is_the_thread_s(void **state)
 	pthread_join(thread, NULL);
 	progress_output(world.p, 1, "from us\n", 8);
 	progress_done(world.p);
-	assert_string_equal(shown(),
-			    "#1 ours\n\n#2 theirs\n#2 0.000 from them\n\n#1 0.000 from "
-			    "us\n#1 DONE 0.0s\n\n");
+	assert_string_equal(
+		shown(),
+		"#1 ours\n#1 0.000 for them\n\n#2 theirs\n#2 0.000 from them\n\n#1 0.000 from "
+		"us\n#1 DONE 0.0s\n\n");
 	/* Another progress at the same place in memory is another one. */
 	progress_free(world.p);
 	open_progress("plain");
