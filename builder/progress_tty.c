@@ -81,40 +81,40 @@ static size_t rows_at(const struct frame *f, unsigned columns)
 	return n;
 }
 
-static size_t first_change(const struct frame *old, const struct frame *new)
+static size_t first_change(const struct frame *old, const struct frame *next)
 {
 	size_t i = 0;
 
-	while (i < old->rows.n &&
-	       i < new->rows.n &&row_equals(&old->rows.at[i], &new->rows.at[i]))
+	while (i < old->rows.n && i < next->rows.n &&
+	       row_equals(&old->rows.at[i], &next->rows.at[i]))
 		i++;
 	return i;
 }
 
-static void add_changes(struct tty *t, struct str *out, const struct frame *new)
+static void add_changes(struct tty *t, struct str *out, const struct frame *next)
 {
 	const struct frame *old = &t->shown;
-	size_t first = first_change(old, new);
+	size_t first = first_change(old, next);
 
 	go_up(out, old->rows.n - first);
-	for (size_t i = first; i < new->rows.n; i++) {
-		if (i >= old->rows.n || !row_equals(&old->rows.at[i], &new->rows.at[i]))
-			add_row(t, out, &new->rows.at[i]);
+	for (size_t i = first; i < next->rows.n; i++) {
+		if (i >= old->rows.n || !row_equals(&old->rows.at[i], &next->rows.at[i]))
+			add_row(t, out, &next->rows.at[i]);
 		str_add(out, "\r\n");
 	}
-	if (new->rows.n < old->rows.n)
+	if (next->rows.n < old->rows.n)
 		str_add(out, erase_below);
 }
 
 /* Whole lines are erased, so that no terminal takes them for wrapped ones any more; and never
  * all of the screen at once: some then keep the old one as history. */
-static void add_all(struct tty *t, struct str *out, const struct frame *new,
+static void add_all(struct tty *t, struct str *out, const struct frame *next,
 		    struct term_size size)
 {
 	size_t up = rows_at(&t->shown, size.columns);
 
 	go_up(out, up < size.rows ? up : size.rows - 1);
-	vec_each (row, &new->rows) {
+	vec_each (row, &next->rows) {
 		str_add(out, erase_line);
 		add_row(t, out, row);
 		str_add(out, "\r\n");
@@ -128,32 +128,32 @@ static bool frame_equals(const struct frame *a, const struct frame *b)
 }
 
 /* A terminal that takes no more is no reason to end a build. */
-static void write_frame(struct tty *t, const struct frame *new, struct term_size size)
+static void write_frame(struct tty *t, const struct frame *next, struct term_size size)
 {
 	bool has_other_size = size.columns != t->size.columns || size.rows != t->size.rows;
 	autostr out = STR_INIT;
 
-	if (frame_equals(&t->shown, new) && !has_other_size && !t->after.len)
+	if (frame_equals(&t->shown, next) && !has_other_size && !t->after.len)
 		return;
 	str_add(&out, frame_begin);
 	if (t->shown.rows.n && has_other_size)
-		add_all(t, &out, new, size);
+		add_all(t, &out, next, size);
 	else
-		add_changes(t, &out, new);
+		add_changes(t, &out, next);
 	str_add(&out, wraps_again);
 	str_add(&out, t->after.at);
 	str_add(&out, frame_end);
 	(void)fs_write_full(t->r.progress->env.fd, out.at, out.len);
 }
 
-static void draw(struct tty *t, struct frame *take_new, struct term_size size)
+static void draw(struct tty *t, struct frame *take_next, struct term_size size)
 {
 	/* Below what a shell has written, a new one begins. */
 	if (term_was_continued())
 		frame_release(&t->shown);
-	write_frame(t, take_new, size);
+	write_frame(t, take_next, size);
 	frame_release(&t->shown);
-	t->shown = *take_new;
+	t->shown = *take_next;
 	t->size = size;
 }
 
