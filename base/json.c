@@ -291,11 +291,12 @@ void json_push(struct json *array, struct json *take_value)
 		abort();
 }
 
-/* jansson escapes what JSON must have escaped. DEL and U+0080 to U+009F are controls too, and a
+/* 15 digits are what every double keeps: 0.007 doesn't become 0.0070000000000000001. jansson
+ * escapes what JSON must have escaped; DEL and U+0080 to U+009F are controls too, and a
  * terminal may obey them. */
 static char *dump(const struct json *j, size_t flags)
 {
-	autofree char *s = json_dumps(in(j), flags | JSON_ENCODE_ANY);
+	autofree char *s = json_dumps(in(j), flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	struct str out = STR_INIT;
 
 	if (!s)
