@@ -3,13 +3,15 @@
 # takes: 90 s
 . "$(dirname "$0")/../lib/lib.sh"
 
-# step_fails TEXT... : the Dockerfile's steps come from standard input, the options from $OPTIONS.
+# step_fails TEXT... : the Dockerfile's steps come from standard input, its base from $BASE, the options from
+# $OPTIONS.
+BASE=busybox:1
 OPTIONS=()
 step_fails()
 {
 	local id
 	{
-		echo 'FROM busybox:1'
+		echo "FROM $BASE"
 		cat
 	} | context failing
 	build_fails 7 failing "${OPTIONS[@]}"
@@ -31,12 +33,15 @@ no_command()
 
 no_name()
 {
-	step_fails 'a host name could not be resolved' <<<'RUN wget -T 5 http://nosuchhost.invalid/'
+	# A busybox that is linked statically can't ask for names.
+	BASE=debian:12
+	step_fails 'a host name could not be resolved' <<<'RUN bash -c "echo >/dev/tcp/nosuchhost.invalid/80"'
 }
 
 no_network()
 {
-	step_fails 'the network could not be reached' <<<'RUN wget -T 5 http://127.0.0.1:9/'
+	BASE=debian:12
+	step_fails 'the network could not be reached' <<<'RUN bash -c "echo >/dev/tcp/127.0.0.1/9"'
 }
 
 no_inodes()
