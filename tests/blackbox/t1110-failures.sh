@@ -47,7 +47,9 @@ no_network()
 no_inodes()
 {
 	OPTIONS=(--disk 64M)
-	step_fails 'no inode left' <<<'RUN seq 1 200000 | sed s,^,/f, | xargs touch'
+	step_fails 'no inode left' <<-'END'
+		RUN seq 1 200000 | sed s,^,/f, | xargs sh -c 'touch "$@" || exit 255' touch
+	END
 }
 
 no_room()
