@@ -364,7 +364,7 @@ not_utf8()
 # One write a frame, ten a second at most, each marked as one update.
 one_write_a_frame()
 {
-	command -v strace >/dev/null || skip "strace is not installed"
+	strace -o trace true || skip "nothing can be traced here"
 	printf 'begin one\nawait go\ndone 1\n' >script
 	rm -f go
 	screen 80 24
