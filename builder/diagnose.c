@@ -23,7 +23,7 @@ static const struct {
 	[CAUSE_TIMEOUT] = { "timeout", "it took longer than it may", "" },
 	[CAUSE_NAME] = { "name", "a host name could not be resolved",
 			 "mind its spelling, this machine's DNS and HTTP_PROXY" },
-	[CAUSE_NETWORK] = { "network", "the network could not be reached",
+	[CAUSE_NETWORK] = { "network", "a server, or the whole network, could not be reached",
 			    "mind this machine's network and HTTP_PROXY" },
 	[CAUSE_NOCOMMAND] = { "nocommand", "command not found",
 			      "install it in an earlier step, or mind PATH" },

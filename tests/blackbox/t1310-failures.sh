@@ -41,7 +41,7 @@ no_name()
 no_network()
 {
 	BASE=debian:12
-	step_fails 'the network could not be reached' <<<'RUN bash -c "echo >/dev/tcp/127.0.0.1/9"'
+	step_fails 'could not be reached' <<<'RUN bash -c "echo >/dev/tcp/127.0.0.1/9"'
 }
 
 no_inodes()
