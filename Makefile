@@ -180,7 +180,7 @@ demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/demo
 
 bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs
-	@scripts/make-images build/images debian busybox
+	@scripts/make-images build/images debian busybox agents agents-zstd small
 	@scripts/bench
 
 HEADERS := $(foreach m,$(MODULES) rootfs/agent,$(wildcard $(m)/*.h))

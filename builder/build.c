@@ -8,13 +8,13 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/basedisk.h"
 #include "builder/cache_filter.h"
 #include "builder/cache_limit.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
 #include "builder/context.h"
 #include "builder/diagnose.h"
-#include "builder/image.h"
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
@@ -153,7 +153,9 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 static int make_plan(struct build *b, struct err **e)
 {
 	struct plan_opts po = { &b->o->build_args, &b->o->labels, b->o->target };
-	struct image_opts io = { &b->o->contexts, b->o->is_pulled, &b->o->registry };
+	struct image_opts io = { .contexts = &b->o->contexts,
+				 .is_pulled = b->o->is_pulled,
+				 .registry = &b->o->registry };
 	struct plan_from from = { 0 };
 	int failed;
 
@@ -249,7 +251,8 @@ static void show_cached(struct build *b, size_t first)
 static int ensure_base(struct build *b, struct err **e)
 {
 	b->where = b->plan->from.where;
-	if (!b->n_done && base_disk(b->store, b->base, b->who, b->progress, &b->chain, e))
+	if (!b->n_done &&
+	    base_disk(b->store, b->base, &b->o->limits, b->who, b->progress, &b->chain, e))
 		return -1;
 	if (b->n_done) {
 		progress_begin(b->progress, "FROM %s%s%s", b->base->name,

@@ -12,6 +12,7 @@
 #include "builder/registry_options.h"
 #include "builder/secret.h"
 #include "builder/service.h"
+#include "rootfs/limits.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 
@@ -32,6 +33,7 @@ struct build_opts {
 	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;    /* --pull */
 	struct registry_options registry; /* --tls-verify, --ca-cert */
+	struct rootfs_limits limits;      /* --limit */
 	const char *progress;             /* "auto", "tty", "plain", "json", "quiet" */
 	const char *kernel;               /* --kernel; NULL: the one kiln has */
 	struct strv no_cache_filter;      /* names of stages; see cache_filter.h */
