@@ -12,6 +12,7 @@
 #include "builder/cache_limit.h"
 #include "builder/check.h"
 #include "builder/context.h"
+#include "builder/diagnose.h"
 #include "builder/graph.h"
 #include "builder/image.h"
 #include "builder/machine.h"
@@ -403,6 +404,15 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 
 /* ---- the road ---- */
 
+/* The steps, a base, a machine for them, and the three of the template. */
+static void expect(struct build *b)
+{
+	size_t n_steps, n_cached;
+
+	graph_count(&b->graph, &n_steps, &n_cached);
+	progress_expect(b->progress, n_steps + 5);
+}
+
 static int run_steps(struct build *b, struct err **e)
 {
 	struct steps_opts so = {
@@ -465,6 +475,7 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 	if (host_open(b->store, &b->host, e) ||
 	    host_find_guest(b->host, b->store, b->o->kernel, e))
 		return -1;
+	expect(b);
 	if (run_steps(b, e))
 		return -1;
 	if (find_or_make_template(b, ret, e))
@@ -511,6 +522,15 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	return 0;
 }
 
+/* What to look at next, below the error. */
+static void show_next(struct build *b, const struct err *e)
+{
+	autofree char *command = failure_next_command(e->code, b->build_id);
+
+	if (command)
+		progress_hint(b->progress, command);
+}
+
 /* The build's record says how it ended, and its log why. */
 static void end(struct build *b, bool has_failed, const struct build_result *ret,
 		struct err **e)
@@ -523,6 +543,7 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		autofree char *text = NULL;
 
 		show_place(b, e);
+		show_next(b, *e);
 		text = err_text(*e);
 		progress_end(b->progress, text);
 	}

@@ -249,7 +249,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",
-		  "auto, tty, plain or json" },
+		  "auto, tty, plain, json or quiet" },
 		{ 'q', "quiet", OPTION_BOOL, &raw.is_quiet, NULL,
 		  "print only the template's id" },
 		{ 0, "json", OPTION_BOOL, &raw.is_json, NULL, "print the result as JSON" },

@@ -6,6 +6,7 @@
 #include "builder/addsource.h"
 #include "builder/guest_output.h"
 #include "builder/sources.h"
+#include "builder/stepfailure.h"
 #include "builder/stepmounts.h"
 
 enum { PUMP_MS = 50 };
@@ -40,19 +41,6 @@ char *steps_exit_text(const struct agent_exit *x)
 			 name ? name : "unknown",
 			 x->is_oom ? ": the guest is out of memory, give it more with --memory"
 				   : "");
-}
-
-static int failed_run(const struct steps_opts *o, const struct step *step,
-		      const struct agent_exit *x, struct err **e)
-{
-	autofree char *command = steps_command_text(&step->argv);
-	autofree char *how = steps_exit_text(x);
-	const char *hint = "";
-
-	if (progress_tail_has(o->graph->progress, "No space left on device"))
-		hint = " (the guest's disk is full: give it more with --disk)";
-	return err_set(e, ERR_STEP, "process \"%s\" did not complete successfully: %s%s",
-		       command, how, hint);
 }
 
 int steps_not_run(struct err **e)
@@ -156,7 +144,11 @@ static int run_prepared(struct running *r, struct err **e)
 		return steps_not_run(e);
 	if (guest_output_end(output, "the output of this step", e))
 		return -1;
-	return end.status || end.signal ? failed_run(r->o, step, &end, e) : 0;
+	if (!end.status && !end.signal)
+		return 0;
+	return step_failed(&(struct step_failure){ r->o->graph->progress, r->link, &step->argv,
+						   &r->env, &end },
+			   e);
 }
 
 static int run_command(const struct steps_opts *o, const struct step_disks *disks,
@@ -470,7 +462,7 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 	if (run_one(o, disks, m->link, step, e) ||
 	    commit(o, m, overlay, next, step, &s->chain, e)) {
 		keep_caches(m, step->plan);
-		progress_failed(g->progress);
+		progress_failed_by(g->progress, *e);
 		return -1;
 	}
 	progress_done(g->progress);
