@@ -18,8 +18,8 @@ says_cached()
 {
 	local step n
 	for step in "$@"; do
-		n=$(sed -n "s/^#\([0-9]*\) \[.*$step.*/\1/p" "$ERR" | head -n 1)
-		grep -qx "#${n:-none} CACHED" "$ERR" || no "not from the cache: $step" || return 1
+		n=$(grep -F -- "] $step" "$ERR" | grep -o '^#[0-9]*' | head -n 1)
+		grep -qx "${n:-none} CACHED" "$ERR" || no "not from the cache: $step" || return 1
 	done
 }
 

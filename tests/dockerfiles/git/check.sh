@@ -6,7 +6,7 @@ check()
 	ok kiln run git -- sh -ec '
 		git clone -q git://127.0.0.1/pots.git /tmp/pots
 		cd /tmp/pots
-		git describe
+		git describe --tags
 		echo shino >>glazes.txt
 		git commit -qam "one more"
 		git push -q origin main

@@ -3,15 +3,16 @@ options=(--build-context "$BUSYBOX" --wait-for-port 80 --memory 128)
 
 check()
 {
-	ok kiln run init -- sv status /etc/service/clock /etc/service/web
-	is "$(grep -c '^run: ' "$OUT")" 2
+	# What ends is started again, by a process 1 that isn't the machine's.
 	# shellcheck disable=SC2016
 	ok kiln run init -- sh -c '
-		pid_of() { sv status /etc/service/web | sed -n "s/^run: .*(pid \([0-9]*\)).*/\1/p"; }
-		before=$(pid_of)
+		before=$(pidof httpd)
+		ps -o pid,ppid,args | grep "[/]bin/init"
 		kill -9 "$before"
-		until after=$(pid_of) && [ -n "$after" ] && [ "$after" != "$before" ]; do sleep 0.2; done
-		until wget -q -O - http://127.0.0.1/now >/tmp/now 2>/dev/null; do sleep 0.2; done
-		echo $(($(date +%s) - $(cat /tmp/now)))'
-	[ "$(cat "$OUT")" -lt 60 ] || no "the clock service does not go on"
+		until after=$(pidof httpd) && [ "$after" != "$before" ]; do sleep 0.2; done
+		until now=$(wget -q -O - http://127.0.0.1/now 2>/dev/null); do sleep 0.2; done
+		sleep 3
+		later=$(wget -q -O - http://127.0.0.1/now)
+		[ "$later" -gt "$now" ] && echo "the clock goes on"'
+	prints /bin/init 'the clock goes on'
 }

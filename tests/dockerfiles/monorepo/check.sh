@@ -19,7 +19,7 @@ check()
 	echo changed >>context/services/web/index.html
 	echo changed >>context/libs/greet.test.sh
 	ok kiln build --progress plain -t monorepo "${options[@]}" context
-	says_cached 'COPY libs/ libs/' 'COPY services/api/ services/api/' 'find .'
+	says_cached 'COPY libs/ libs/' 'COPY services/api/ services/api/' 'RUN find'
 	echo 'greet() { echo "ahoy from $1"; }' >context/libs/greet.sh
 	ok kiln build --progress plain -t monorepo "${options[@]}" context
 	ok kiln run monorepo -- api

@@ -12,5 +12,5 @@ check()
 	cp -r context changed
 	echo '// changed' >>changed/server.js
 	ok kiln build --progress plain -t node "${options[@]}" changed
-	says_cached 'npm ci'
+	says_cached 'RUN npm ci'
 }
