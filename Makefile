@@ -68,7 +68,8 @@ guest: | deps-run                 ## fetch the guest kernel into build/guest
 	@scripts/fetch-kernel build/guest || \
 		{ [ "$$(id -u)" = 0 ] && apt-get -q update >&2 && scripts/fetch-kernel build/guest; }
 
-IMAGES ?= debian busybox node
+# The larger ones are for the tests that only SLOW=1 runs.
+IMAGES ?= debian busybox node $(if $(SLOW),services tools chromium)
 images: | deps-run+images         ## make the base images of demo and tests in build/images
 	@scripts/make-images build/images $(IMAGES)
 
@@ -156,9 +157,9 @@ blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks s
 	@tests/run blackbox $(ONLY)
 
 # What the black-box tests use beside the program.
-tests-built: deps-images+check $(B)/hello
+tests-built: deps-images+check$(if $(SLOW),+slow) $(B)/hello
 
-check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined
+check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined, SLOW=1
 	@FUZZ_SECONDS=5 tests/run
 
 # What needs clang or cmocka waits until they are there.
@@ -173,6 +174,10 @@ $(B)/hello: examples/hello/hello.c build/pkg.mk
 demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian
 	@scripts/demo
+
+demo-agents: all deps-images+demo     ## build the three agents of examples/ and ask each its version
+	@scripts/make-images build/images node
+	@scripts/demo-agents
 
 bench: all deps-images+check $(B)/hello  ## measure; ratios against other programs
 	@scripts/make-images build/images debian busybox
@@ -191,7 +196,8 @@ format: | deps-lint               ## show where clang-format would differ
 lint: | deps-lint                 ## cppcheck, shellcheck, mandoc
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=comparePointers -j2 $(MODULES:%=-I$(B)/see/%) $(MODULES)
-	@git ls-files scripts tests .ci | xargs grep -lE '^#!/(bin/|usr/bin/env )(sh|bash)' | \
+	@git ls-files scripts tests examples .ci ':!*/Dockerfile' | \
+		xargs grep -lE '^#(!/(bin/|usr/bin/env )(sh|bash)| shellcheck shell=)' | \
 		xargs shellcheck -x -S warning
 	@mandoc -T lint -W warning docs/man/*.1
 
@@ -218,7 +224,7 @@ clean:                            ## remove what was built (not the guest kernel
 distclean: clean                  ## remove everything that is not in the repository
 	rm -rf build
 
-.PHONY: all guest images unit fuzz replay blackbox tests-built check demo bench headers format lint \
+.PHONY: all guest images unit fuzz replay blackbox tests-built check demo demo-agents bench headers format lint \
 	complexity install help clean distclean FORCE
 .SECONDARY:
 .DEFAULT_GOAL := all

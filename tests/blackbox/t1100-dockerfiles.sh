@@ -26,12 +26,13 @@ says_cached()
 dockerfile()
 {
 	mkdir "$1"
-	cd "$1"
+	cd "$1" || return
 	cp -r "$DOCKERFILES/$1" context
 	prepare()
 	{
 		:
 	}
+	options=()
 	# shellcheck source=/dev/null
 	. "$DOCKERFILES/$1/check.sh"
 	prepare
