@@ -179,8 +179,8 @@ demo-agents: all deps-images+demo     ## build the three agents of examples/ and
 	@scripts/make-images build/images node
 	@scripts/demo-agents
 
-bench: all deps-images+check $(B)/hello  ## measure; ratios against other programs
-	@scripts/make-images build/images debian busybox
+bench: all deps-images+check+bench $(B)/hello  ## measure; ratios against other programs; ONLY="examples"
+	@scripts/make-images build/images debian busybox node
 	@scripts/bench
 
 HEADERS := $(foreach m,$(MODULES) rootfs/agent,$(wildcard $(m)/*.h))

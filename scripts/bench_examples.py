@@ -1,0 +1,132 @@
+"""bench_examples: what each example takes, beside `buildah bud` of the same Dockerfile.
+
+Columns: the first build, with its base image; the same again; again with one byte more in one file
+that the Dockerfile copies; one command in a new clone, or container, of it; what is stored, base
+image included. buildah runs steps on this machine as it is, in a chroot: no machine is emulated,
+nothing is started, and no memory is saved. EXAMPLES picks some by name.
+"""
+
+import collections
+import json
+import os
+import shutil
+import subprocess
+
+from benchlib import IMAGES, KILN, TOP, ms, quiet, seconds
+
+# base: the image of FROM, and the layout that stands in for it. change: a file of the context.
+Example = collections.namedtuple("Example", "base options change command")
+NODE = ("node:22", "node:18")
+EXAMPLES = {
+    "hello": Example(None, ["--wait-for-port", "8080"], "hello", ["/hello"]),
+    "web": Example(("debian:12", "debian:12"), ["--wait-for-port", "8000"], "words.txt", ["true"]),
+    "claude": Example(NODE, None, "settings.json", ["claude", "--version"]),
+    "codex": Example(NODE, None, "config.toml", ["codex", "--version"]),
+    "opencode": Example(NODE, None, "opencode.json", ["opencode", "--version"]),
+}
+RUNS_FAST = 3
+COLUMNS = ["cold build", "warm build", "one file", "one command", "disk", "memory"]
+
+
+def duration(t):
+    return ms(t) if t < 10 else f"{t:.1f} s"
+
+
+def size(n):
+    return f"{n / (1 << 20):.1f} MiB" if n else "-"
+
+
+def row(name, who, cells):
+    print(f"{name:<10} {who:<8}" + "".join(f" {cell:>12}" for cell in cells), flush=True)
+
+
+class Kiln:
+    def __init__(self, name, example, context, home):
+        self.env = {**os.environ, "KILN_HOME": home}
+        self.name = name
+        self.command = example.command
+        self.argv = [KILN, "build", "--quiet", "-t", name, *options(name, example)]
+        if example.base:
+            self.argv += ["--build-context", f"{example.base[0]}=oci-layout://{IMAGES}/{example.base[1]}"]
+        self.argv += [context]
+
+    def build(self):
+        quiet(self.argv, env=self.env)
+
+    def answer(self):
+        quiet([KILN, "run", self.name, "--", *self.command], env=self.env)
+
+    def stored(self):
+        about = json.loads(quiet([KILN, "inspect", "--json", self.name], env=self.env))
+        memory = about["memory"]
+        return about["disk"]["storedBytes"], memory["storedBytes"] + memory["stateBytes"]
+
+
+class Buildah:
+    def __init__(self, name, example, context, home):
+        self.home = home
+        self.name = name
+        self.command = example.command
+        self.buildah = ["buildah", "--root", f"{home}/root", "--runroot", f"{home}/run"]
+        self.argv = [*self.buildah, "bud", "--layers", "--isolation", "chroot", "--quiet", "-t", name]
+        if example.base:
+            self.argv += ["--from", f"oci:{IMAGES}/{example.base[1]}"]
+        self.argv += [context]
+
+    def build(self):
+        quiet(self.argv)
+
+    def answer(self):
+        container = quiet([*self.buildah, "from", self.name]).decode().strip()
+        quiet([*self.buildah, "run", "--isolation", "chroot", container, "--", *self.command])
+        quiet([*self.buildah, "rm", container])
+
+    def stored(self):
+        return int(quiet(["du", "-sx", "--block-size=1", self.home]).split()[0]), 0
+
+
+def options(name, example):
+    if example.options:
+        return example.options
+    with open(os.path.join(TOP, "examples", name, "options"), encoding="ascii") as f:
+        return f.read().split()
+
+
+def context_of(name, work):
+    context = os.path.join(work, "context")
+    shutil.copytree(os.path.join(TOP, "examples", name), context)
+    if name == "hello":
+        shutil.copy(os.path.join(TOP, "build", "hello"), context)
+    return context
+
+
+def measure_one(name, example, builder, who, work):
+    context = context_of(name, work)
+    home = os.path.join(work, "home")
+    os.mkdir(home)
+    b = builder(name, example, context, home)
+    cells = [duration(seconds(b.build, 1)), duration(seconds(b.build, RUNS_FAST))]
+    stored = b.stored()
+    with open(os.path.join(context, example.change), "ab") as f:
+        f.write(b"\n")
+    cells += [duration(seconds(b.build, 1)), duration(seconds(b.answer, RUNS_FAST))]
+    row(name if builder is Kiln else "", who, cells + [size(n) for n in stored])
+
+
+def remove(work):
+    """Containers' files may have any mode; a buildah's store is emptied by itself."""
+    subprocess.run(["chmod", "-R", "u+rwX", work], check=False, stderr=subprocess.DEVNULL)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def measure(work):
+    picked = os.environ.get("EXAMPLES", " ".join(EXAMPLES)).split()
+    row("example", "", COLUMNS)
+    for name in picked:
+        for builder, who in (Kiln, "kiln"), (Buildah, "buildah"):
+            place = os.path.join(work, f"{name}-{who}")
+            os.mkdir(place)
+            try:
+                measure_one(name, EXAMPLES[name], builder, who, place)
+            finally:
+                remove(place)
