@@ -157,7 +157,7 @@ blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks s
 	@tests/run blackbox $(ONLY)
 
 # What the black-box tests use beside the program.
-tests-built: deps-images+check$(if $(SLOW),+slow) $(B)/hello
+tests-built: deps-images+check$(if $(SLOW),+slow) build/hello
 
 check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined, SLOW=1
 	@FUZZ_SECONDS=5 tests/run
@@ -167,7 +167,7 @@ $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(SRCS:%.c=$(F)/%.o): | deps
 $(patsubst %.c,$(F)/%.o,$(wildcard tests/fuzz/*.c)): | deps-check
 
 # The program of examples/hello: static, for an image without anything else.
-$(B)/hello: examples/hello/hello.c build/pkg.mk
+build/hello: examples/hello/hello.c build/pkg.mk
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)gcc $(STD) $(WARN) -Os -static $< -o $@
 
@@ -179,7 +179,7 @@ demo-agents: all deps-images+demo     ## build the three agents of examples/ and
 	@scripts/make-images build/images node
 	@scripts/demo-agents
 
-bench: all deps-images+check+bench $(B)/hello  ## measure; ratios against other programs; ONLY="examples"
+bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs; ONLY="examples"
 	@scripts/make-images build/images debian busybox node
 	@scripts/bench
 

@@ -42,8 +42,11 @@ help_fits_a_terminal()
 
 version_is_one_line()
 {
+	fails 2 kiln version now
 	ok kiln --version
 	grep -qxE 'kiln [0-9]+\.[0-9]+\.[0-9]+.*' "$OUT" || no "no version"
+	ok kiln version --json
+	grep -qxE '\{"version":"[0-9.]+.*"\}' "$OUT" || no "no version"
 	is "$(wc -l <"$OUT")" 1
 }
 
