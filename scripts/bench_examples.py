@@ -1,34 +1,45 @@
 """bench_examples: what each example takes, beside `buildah bud` of the same Dockerfile.
 
 Columns: the first build, with its base image; the same again; again with one byte more in one file
-that the Dockerfile copies; one command in a new clone, or container, of it; what is stored, base
-image included. buildah runs steps on this machine as it is, in a chroot: no machine is emulated,
-nothing is started, and no memory is saved. EXAMPLES picks some by name.
+that the Dockerfile copies; from the start of a new clone to the first answer of its service, or the
+end of one command in it; what is stored, base image included. buildah runs steps on this machine as
+it is, in a chroot: no machine is emulated, nothing is started, and no memory is saved. So it has no
+service to resume; a command is run in a new container. EXAMPLES picks some by name.
 """
 
 import collections
 import json
 import os
 import shutil
+import socket
+import statistics
 import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 
 from benchlib import IMAGES, KILN, TOP, ms, quiet, seconds
 
 # base: the image of FROM, and the layout that stands in for it. change: a file of the context.
-Example = collections.namedtuple("Example", "base options change command")
+# answer: what is asked for an answer, a port and path of its service, or a command.
+Example = collections.namedtuple("Example", "base options change answer")
 NODE = ("node:22", "node:18")
 EXAMPLES = {
-    "hello": Example(None, ["--wait-for-port", "8080"], "hello", ["/hello"]),
-    "web": Example(("debian:12", "debian:12"), ["--wait-for-port", "8000"], "words.txt", ["true"]),
+    "hello": Example(None, ["--wait-for-port", "8080"], "hello", (8080, "/")),
+    "web": Example(("debian:12", "debian:12"), ["--wait-for-port", "8000"], "words.txt", (8000, "/")),
     "claude": Example(NODE, None, "settings.json", ["claude", "--version"]),
     "codex": Example(NODE, None, "config.toml", ["codex", "--version"]),
-    "opencode": Example(NODE, None, "opencode.json", ["opencode", "--version"]),
+    "opencode": Example(NODE, None, "opencode.json", (4096, "/global/health")),
 }
 RUNS_FAST = 3
-COLUMNS = ["cold build", "warm build", "one file", "one command", "disk", "memory"]
+ANSWER_MAX_SEC = 120
+COLUMNS = ["cold build", "warm build", "one file", "first answer", "disk", "memory"]
 
 
 def duration(t):
+    if t is None:
+        return "-"
     return ms(t) if t < 10 else f"{t:.1f} s"
 
 
@@ -40,11 +51,28 @@ def row(name, who, cells):
     print(f"{name:<10} {who:<8}" + "".join(f" {cell:>12}" for cell in cells), flush=True)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def fetch(url, deadline):
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError) as why:
+            if time.monotonic() > deadline:
+                sys.exit(f"bench: no answer from {url}: {why}")
+            time.sleep(0.005)
+
+
 class Kiln:
     def __init__(self, name, example, context, home):
         self.env = {**os.environ, "KILN_HOME": home}
         self.name = name
-        self.command = example.command
+        self.asked = example.answer
         self.argv = [KILN, "build", "--quiet", "-t", name, *options(name, example)]
         if example.base:
             self.argv += ["--build-context", f"{example.base[0]}=oci-layout://{IMAGES}/{example.base[1]}"]
@@ -54,7 +82,18 @@ class Kiln:
         quiet(self.argv, env=self.env)
 
     def answer(self):
-        quiet([KILN, "run", self.name, "--", *self.command], env=self.env)
+        if isinstance(self.asked, list):
+            return seconds(lambda: quiet([KILN, "run", self.name, "--", *self.asked], env=self.env), 1)
+        port, path = self.asked
+        on_host = free_port()
+        begin = time.monotonic()
+        with subprocess.Popen([KILN, "run", self.name, "-p", f"{on_host}:{port}"], env=self.env,
+                              stdout=subprocess.DEVNULL) as clone:
+            try:
+                fetch(f"http://127.0.0.1:{on_host}{path}", begin + ANSWER_MAX_SEC)
+                return time.monotonic() - begin
+            finally:
+                clone.terminate()
 
     def stored(self):
         about = json.loads(quiet([KILN, "inspect", "--json", self.name], env=self.env))
@@ -66,7 +105,7 @@ class Buildah:
     def __init__(self, name, example, context, home):
         self.home = home
         self.name = name
-        self.command = example.command
+        self.asked = example.answer
         self.buildah = ["buildah", "--root", f"{home}/root", "--runroot", f"{home}/run"]
         self.argv = [*self.buildah, "bud", "--layers", "--isolation", "chroot", "--quiet", "-t", name]
         if example.base:
@@ -77,8 +116,11 @@ class Buildah:
         quiet(self.argv)
 
     def answer(self):
+        return seconds(self.run, 1) if isinstance(self.asked, list) else None
+
+    def run(self):
         container = quiet([*self.buildah, "from", self.name]).decode().strip()
-        quiet([*self.buildah, "run", "--isolation", "chroot", container, "--", *self.command])
+        quiet([*self.buildah, "run", "--isolation", "chroot", container, "--", *self.asked])
         quiet([*self.buildah, "rm", container])
 
     def stored(self):
@@ -100,6 +142,11 @@ def context_of(name, work):
     return context
 
 
+def first_answer(b):
+    times = [b.answer() for _ in range(RUNS_FAST)]
+    return None if None in times else statistics.median(times)
+
+
 def measure_one(name, example, builder, who, work):
     context = context_of(name, work)
     home = os.path.join(work, "home")
@@ -109,7 +156,7 @@ def measure_one(name, example, builder, who, work):
     stored = b.stored()
     with open(os.path.join(context, example.change), "ab") as f:
         f.write(b"\n")
-    cells += [duration(seconds(b.build, 1)), duration(seconds(b.answer, RUNS_FAST))]
+    cells += [duration(seconds(b.build, 1)), duration(first_answer(b))]
     row(name if builder is Kiln else "", who, cells + [size(n) for n in stored])
 
 

@@ -7,7 +7,7 @@
 #   prepare()       may change the context, a copy in ./context, before it is built
 #   check()         what must hold of the template NAME; runs in an empty directory
 #
-# A few of them, or all with SLOW=1.
+# A few of them, or all with SLOW=1; NAMES="nginx redis" picks others.
 # takes: 100 s
 . "$(dirname "$0")/../lib/lib.sh"
 DOCKERFILES=$TOP/tests/dockerfiles
