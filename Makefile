@@ -179,7 +179,7 @@ demo-agents: all deps-images+demo     ## build the three agents of examples/ and
 	@scripts/make-images build/images node
 	@scripts/demo-agents
 
-bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs; ONLY="examples"
+bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs
 	@scripts/make-images build/images debian busybox node
 	@scripts/bench
 
