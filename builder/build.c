@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/cache_filter.h"
+#include "builder/cache_limit.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
 #include "builder/context.h"
@@ -15,9 +17,11 @@
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
+#include "builder/secret_check.h"
 #include "builder/steps.h"
+#include "builder/turn.h"
 #include "dockerfile/dockerfile.h"
-#include "snapshot/store.h"
+#include "snapshot/store_prune.h"
 
 static const uint64_t gib = 1ULL << 30;
 static const uint64_t default_free_bytes = 2ULL << 30;
@@ -28,6 +32,8 @@ struct build {
 	const struct build_opts *o;
 	struct store *store;
 	struct progress *progress;
+	struct secret_scan *scan;      /* NULL: no secrets */
+	char leaky_disk[STORE_ID_MAX]; /* a cached layer that holds a secret; "": none */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
 	char *file_name; /* how messages call the Dockerfile */
@@ -37,7 +43,10 @@ struct build {
 	struct context *context;
 	struct context_selection *selections; /* one per step */
 	struct chain chain;
-	size_t n_cached; /* steps whose result is in chain */
+	bool is_uncached; /* no result of others is taken, and ours is not waited for */
+	size_t n_done;    /* steps whose result is in chain */
+	size_t n_cached;  /* of those, by us or others made before */
+	char *who;        /* how other builds call this one while they wait for it */
 	uint64_t disk_bytes;
 	struct host *host;
 	struct strv start;
@@ -59,8 +68,10 @@ static void build_release(struct build *b)
 	base_free(b->base);
 	dockerfile_free(b->df);
 	free(b->file_name);
+	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
+	free(b->who);
 	store_free(b->store);
 }
 
@@ -111,6 +122,8 @@ static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
 		b->file_name = xstrdup(basename(copy));
 	}
 	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
+	if (secret_scan_text(b->scan, text.at, text.len, b->file_name, e))
+		return -1;
 	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
 		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
 		progress_block(b->progress, excerpt.at);
@@ -139,7 +152,7 @@ static int open_context(struct build *b, const char *dockerfile_path_, struct er
 static int make_plan(struct build *b, struct err **e)
 {
 	struct plan_opts po = { &b->o->build_args, &b->o->labels, b->o->target };
-	struct image_opts io = { &b->o->contexts, b->o->is_pulled };
+	struct image_opts io = { &b->o->contexts, b->o->is_pulled, &b->o->registry };
 	struct plan_from from = { 0 };
 	int failed;
 
@@ -151,6 +164,12 @@ static int make_plan(struct build *b, struct err **e)
 	plan_from_release(&from);
 	if (failed || plan_make(b->df, &po, &b->base->config, &b->plan, &b->where, e))
 		return -1;
+	if (secret_check_plan(b->scan, b->plan, &b->where, e))
+		return -1;
+	b->is_uncached = b->o->has_no_cache ||
+			 cache_filter_has(&b->o->no_cache_filter, b->plan->from.stage, 0);
+	if (b->o->no_cache_filter.n && !b->is_uncached)
+		progress_warn(b->progress, "--no-cache-filter names no stage that is built");
 	for (size_t i = 0; i < b->plan->unused_args.n; i++)
 		progress_warn(b->progress,
 			      "--build-arg %s was given, but no ARG of the Dockerfile takes it",
@@ -180,13 +199,15 @@ static int compute_keys(struct build *b, struct err **e)
 	return 0;
 }
 
-/* The deepest step whose result is stored, and fits the disk that was asked for. */
+/* The deepest step beyond those done whose result is stored, and fits the disk that was asked
+ * for. */
 static int find_cached(struct build *b, struct err **e)
 {
 	uint64_t limit = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 
-	for (size_t i = b->o->has_no_cache ? 0 : b->plan->steps.n; i > 0; i--) {
+	for (size_t i = b->is_uncached ? 0 : b->plan->steps.n; i > b->n_done; i--) {
 		AUTO(store_disk) disk = NULL;
+		struct chain chain = { 0 };
 		int found = store_disk_find(b->store, b->plan->steps.at[i - 1].key, NULL, limit,
 					    &disk, e);
 
@@ -194,13 +215,16 @@ static int find_cached(struct build *b, struct err **e)
 			return -1;
 		if (!found)
 			continue;
-		if (chain_open(b->store, disk->id, &b->chain, e) == 0) {
-			b->n_cached = i;
+		if (chain_open(b->store, disk->id, &chain, e) == 0) {
+			chain_release(&b->chain);
+			b->chain = chain;
+			b->n_cached += i - b->n_done;
+			b->n_done = i;
 			return 0;
 		}
 		/* A disk below it has gone: what is left of the cache may still do. */
 		err_drop(e);
-		chain_release(&b->chain);
+		chain_release(&chain);
 	}
 	return 0;
 }
@@ -210,11 +234,11 @@ static size_t shown_from(const struct build *b)
 	return !b->base->image && !b->base->tmpl ? 0 : 1; /* scratch is no step */
 }
 
-static void show_cached(struct build *b)
+static void show_cached(struct build *b, size_t first)
 {
 	size_t total = shown_from(b) + b->plan->steps.n;
 
-	for (size_t i = 0; i < b->n_cached; i++) {
+	for (size_t i = first; i < b->n_done; i++) {
 		progress_begin(b->progress, "[%zu/%zu] %s", shown_from(b) + i + 1, total,
 			       b->plan->steps.at[i].text);
 		progress_cached(b->progress);
@@ -224,9 +248,9 @@ static void show_cached(struct build *b)
 static int ensure_base(struct build *b, struct err **e)
 {
 	b->where = b->plan->from.where;
-	if (!b->n_cached && base_disk(b->store, b->base, b->progress, &b->chain, e))
+	if (!b->n_done && base_disk(b->store, b->base, b->who, b->progress, &b->chain, e))
 		return -1;
-	if (b->n_cached) {
+	if (b->n_done) {
 		progress_begin(b->progress, "FROM %s%s%s", b->base->name,
 			       *b->base->digest ? "@" : "", b->base->digest);
 		progress_cached(b->progress);
@@ -238,6 +262,12 @@ static int ensure_base(struct build *b, struct err **e)
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
 	return (n + to - 1) / to * to;
+}
+
+/* Those that were there before the first step. */
+static size_t n_base_disks(const struct build *b)
+{
+	return b->base->tmpl ? b->base->tmpl->chain.n : 1;
 }
 
 static int choose_disk(struct build *b, struct err **e)
@@ -335,8 +365,9 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	autofree char *ram = xasprintf("%s/ram", dir);
 	autofree char *state = xasprintf("%s/state", dir);
 	autofree char *log_path = xasprintf("%s/start.log", dir);
-	struct service_opts service = { &b->start, NULL, &b->plan->config, &b->ready,
-					b->o->ready_timeout_sec };
+	struct service_opts service = {
+		&b->start, NULL, &b->plan->config, &b->ready, b->o->ready_timeout_sec, b->scan
+	};
 	struct timespec from, to;
 	struct machine_opts mo = {
 		.cpus = b->o->cpus,
@@ -424,6 +455,9 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
+	if (secret_check_template(b->scan, t, dir, &b->chain, n_base_disks(b), b->leaky_disk,
+				  e))
+		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
 	progress_done(b->progress);
@@ -433,43 +467,69 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 
 /* ---- the road ---- */
 
-static int run_steps(struct build *b, struct err **e)
+/* Runs what is to be run, as far as it is our turn. */
+static int run_some(struct build *b, struct store_key *take_turn, struct err **e)
 {
-	struct steps_opts so = {
+	const struct steps_opts so = {
 		.store = b->store,
 		.host = b->host,
 		.progress = b->progress,
 		.plan = b->plan,
 		.selections = b->selections,
 		.context = b->context,
-		.first = b->n_cached,
+		.who = b->who,
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->disk_bytes,
+		.scan = b->scan,
 		.n_shown_before = shown_from(b),
 		.n_shown = shown_from(b) + b->plan->steps.n,
 	};
 
-	show_cached(b);
-	if (b->n_cached == b->plan->steps.n)
-		return 0;
-	return steps_run(&so, &b->chain, &b->where, e);
+	return steps_run(&so, take_turn, &b->chain, &b->n_done, &b->where, e);
+}
+
+/* A build without cache neither takes what others make, nor has them wait. */
+static int run_steps(struct build *b, struct err **e)
+{
+	show_cached(b, 0);
+	while (b->n_done < b->plan->steps.n) {
+		AUTO(store_key) turn = NULL;
+		size_t n_before = b->n_done;
+
+		if (!b->is_uncached && (turn_take(b->store, b->plan->steps.at[n_before].key,
+						  b->who, b->progress, &turn, e) ||
+					find_cached(b, e) || choose_disk(b, e)))
+			return -1;
+		show_cached(b, n_before);
+		if (b->n_done == n_before && run_some(b, take(turn), e))
+			return -1;
+	}
+	return 0;
 }
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
 {
+	AUTO(store_key) turn = NULL;
 	AUTO(tmpl) t = NULL;
 	cachekey key;
 	int found = 0;
 
 	template_key(b, key);
-	if (!b->o->has_no_cache)
+	if (!b->is_uncached)
 		found = store_template_find_key(b->store, key, &t, e);
+	if (!found && !b->is_uncached)
+		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
+				? -1
+				: store_template_find_key(b->store, key, &t, e);
 	if (found < 0)
 		return -1;
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
+		if (secret_check_template(b->scan, t, t->dir, &b->chain, n_base_disks(b),
+					  b->leaky_disk, e))
+			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
 		return -1;
@@ -499,6 +559,8 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 		return -1;
 	if (ensure_base(b, e) || choose_disk(b, e))
 		return -1;
+	for (size_t i = 0; i < n_base_disks(b); i++)
+		secret_scan_add_base(b->scan, b->chain.paths.at[i]);
 	if (run_steps(b, e))
 		return -1;
 	if (find_or_make_template(b, ret, e))
@@ -539,7 +601,11 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	if (store_open(NULL, &b->store, e) ||
 	    store_build_begin(b->store, name, b->o->context_dir, b->build_id, &b->log_path, e))
 		return -1;
-	return progress_new(b->o->progress, b->log_path, &b->progress, e);
+	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
+		return -1;
+	b->who = name ? xasprintf("the build of %s", name) : xstrdup("another build");
+	b->scan = secret_scan_new(&b->o->secrets, b->progress);
+	return 0;
 }
 
 /* The build's record says how it ended, and its log why. */
@@ -562,6 +628,30 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		err_drop(&ignored);
 }
 
+static int trim_cache(struct build *b, bool is_unchanged, struct err **e)
+{
+	struct store_prune_opts leaky = { .disk = b->leaky_disk };
+
+	if (*b->leaky_disk && store_prune(b->store, &leaky, NULL, e))
+		return -1;
+	return is_unchanged ? 0
+			    : cache_limit_apply(b->store, b->o->cache_bytes, b->progress, e);
+}
+
+/* What this build had in its hands is let go first. Not doing it is no failure of the build. */
+static void end_cache(struct build *b, bool is_unchanged)
+{
+	AUTO(err) why = NULL;
+
+	chain_release(&b->chain);
+	base_free(take(b->base));
+	if (b->progress && trim_cache(b, is_unchanged, &why)) {
+		autofree char *text = err_text(why);
+
+		progress_warn(b->progress, "%s", text);
+	}
+}
+
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e)
 {
 	struct build b = { .o = o };
@@ -573,6 +663,7 @@ int build_template(const struct build_opts *o, struct build_result *ret, struct 
 	failed = image_check_contexts(&o->contexts, e) || normalise_names(o, ret, e) ||
 		 begin(&b, ret, e) || build(&b, ret, e);
 	end(&b, failed, ret, e);
+	end_cache(&b, ret->is_cached);
 	build_release(&b);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	ret->seconds =

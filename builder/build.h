@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "builder/registry_options.h"
+#include "builder/secret.h"
 #include "builder/service.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
@@ -25,11 +27,15 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
+	struct secrets secrets; /* --secret */
 	const char *target;
-	bool has_no_cache;    /* --no-cache: every step is run, the template made anew */
-	bool is_pulled;       /* --pull */
-	const char *progress; /* "auto", "tty", "plain", "json", "quiet" */
-	const char *kernel;   /* --kernel; NULL: the one kiln has */
+	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
+	bool is_pulled;    /* --pull */
+	struct registry_options registry; /* --tls-verify, --ca-cert */
+	const char *progress;             /* "auto", "tty", "plain", "json", "quiet" */
+	const char *kernel;               /* --kernel; NULL: the one kiln has */
+	struct strv no_cache_filter;      /* names of stages; see cache_filter.h */
+	uint64_t cache_bytes;             /* as cache_limit_parse() gives it */
 };
 
 struct build_result {

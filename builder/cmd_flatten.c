@@ -7,10 +7,12 @@
 #include "builder/commands.h"
 #include "builder/image.h"
 #include "rootfs/rootfs.h"
+#include "snapshot/store_prune.h"
 
 struct flatten {
 	const char *out_path;
 	unsigned long long free_bytes;
+	struct registry_options registry;
 	const char *progress;
 	bool is_json, is_quiet;
 };
@@ -53,16 +55,19 @@ static int flatten(const struct flatten *f, const char *ref, struct err **e)
 	AUTO(progress) progress = NULL;
 	AUTO(oci_image) image = NULL;
 	autofree struct rootfs_layer *layers = NULL;
-	struct oci_opts oci = { .progress = fetched };
+	struct oci_opts oci = { .is_kept = true, .progress = fetched };
 	struct rootfs_flatten_opts o = { .out_path = f->out_path,
 					 .free_bytes = f->free_bytes,
 					 .is_synced = true };
 	struct rootfs_stats stats;
+	autoclose int pin = -1;
 
-	if (store_open(NULL, &store, e) || progress_new(f->progress, NULL, &progress, e))
+	if (store_open(NULL, &store, e) || store_blobs_pin(store, &pin, e) ||
+	    progress_new(f->progress, NULL, &progress, e))
 		return -1;
 	oci.blob_dir = store_blob_dir(store);
 	oci.arg = progress;
+	registry_options_apply(&f->registry, &oci);
 	progress_begin(progress, "pull %s", ref);
 	if (oci_resolve(ref, &oci, &image, e) || oci_fetch(image, &oci, e))
 		return err_wrap(e, "pulling %s", ref);
@@ -82,12 +87,15 @@ static int flatten(const struct flatten *f, const char *ref, struct err **e)
 
 int cmd_flatten(const struct command *self, int argc, char **argv, struct err **e)
 {
-	struct flatten f = { .progress = "auto" };
+	struct flatten f = { .progress = "auto", .registry = REGISTRY_OPTIONS_INIT };
 	autostrv operands = STRV_INIT;
 	const struct option_def defs[] = {
 		{ 'o', "output", OPTION_STR, &f.out_path, "FILE", "ext4 file to write" },
 		{ 0, "free-space", OPTION_BYTES, &f.free_bytes, "SIZE",
 		  "room to leave in the file system (default: none)" },
+		{ 0, "platform", OPTION_STR, &f.registry.platform, "OS/ARCH[/VARIANT]",
+		  "which image of several (default linux/amd64)" },
+		REGISTRY_OPTION_DEFS(&f.registry),
 		{ 0, "progress", OPTION_STR, &f.progress, "MODE", "auto, tty, plain or json" },
 		{ 'q', "quiet", OPTION_BOOL, &f.is_quiet, NULL, "print nothing but errors" },
 		{ 0, "json", OPTION_BOOL, &f.is_json, NULL, "print the result as JSON" },

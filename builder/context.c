@@ -398,6 +398,14 @@ static int refuse_archive(struct context *c, const char *path, const char *sourc
 	return 0;
 }
 
+static bool is_directory(struct context *c, const char *path)
+{
+	struct stat st;
+
+	return fstatat(c->root_fd, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
 /* One source without wildcards: `path` is clean, `source` as the user wrote it. */
 static int select_path(struct context *c, const char *path, const char *source, bool is_add,
 		       struct sha256 *h, struct context_selection *ret, struct err **e)
@@ -418,7 +426,9 @@ static int select_path(struct context *c, const char *path, const char *source, 
 		failed = refuse_archive(c, r.path, source, e);
 	if (!failed) {
 		w.source_length = strlen(r.path);
-		sha256_add_field(h, "source");
+		/* Of a directory the content is copied: one that holds a file isn't the file.
+		 */
+		sha256_add_field(h, is_directory(c, r.path) ? "directory" : "file");
 		failed = walk_one(&w, r.path, &is_kept, e);
 	}
 	if (!failed && !is_kept)

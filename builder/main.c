@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{ "ls", "", "List the templates", NULL, cmd_ls, false },
 	{ "inspect", "NAME", "Show what a template is made of", NULL, cmd_inspect, false },
 	{ "rm", "NAME...", "Remove templates", NULL, cmd_rm, false },
+	{ "prune", "", "Remove what nothing needs from the build cache", NULL, cmd_prune,
+	  false },
 	{ "logs", "NAME", "Show the build and start logs of a template", NULL, cmd_logs,
 	  false },
 	{ "flatten", "IMAGE -o FILE", "Write an image as an ext4 file system", NULL,

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "builder/guest_output.h"
 #include "builder/steps.h"
 
 enum { PROBE_EVERY_MS = 50, COMMAND_EVERY_MS = 250 };
@@ -63,23 +64,12 @@ static int64_t now_ms(void)
 struct watch {
 	struct agentlink *link;
 	const struct service_opts *o;
-	struct progress *progress;
-	struct str *log;
+	struct guest_output *output;
 	struct strv env;
 	uint32_t id;
 	int64_t begun_ms, deadline_ms;
 	struct str seen; /* what the last probe saw instead */
 };
-
-static void on_output(void *arg, int stream, const char *bytes, size_t n)
-{
-	struct watch *w = arg;
-
-	progress_output(w->progress, stream, bytes, n);
-	if (w->log->len < SERVICE_LOG_MAX)
-		str_addn(w->log, bytes,
-			 n < SERVICE_LOG_MAX - w->log->len ? n : SERVICE_LOG_MAX - w->log->len);
-}
 
 /* One look. 1 ready, 0 not yet. */
 static int probe_command(struct watch *w, struct err **e)
@@ -227,8 +217,8 @@ static int start(struct watch *w, struct err **e)
 		.user = w->o->config->user,
 		.cwd = w->o->config->cwd,
 		.is_service = true,
-		.on_output = on_output,
-		.arg = w,
+		.on_output = guest_output_feed,
+		.arg = w->output,
 	};
 	autofree char *command = steps_command_text(w->o->argv);
 
@@ -242,9 +232,9 @@ static int start(struct watch *w, struct err **e)
 int service_start(struct agentlink *link, const struct service_opts *o, struct progress *p,
 		  struct str *ret_log, int64_t *ret_ready_ms, struct err **e)
 {
-	struct watch w = {
-		.link = link, .o = o, .progress = p, .log = ret_log, .seen = STR_INIT
-	};
+	AUTO(guest_output) output = guest_output_new(p, o->scan, ret_log, SERVICE_LOG_MAX);
+	struct watch w = { .link = link, .o = o, .output = output, .seen = STR_INIT };
+	struct err *ignored = NULL;
 	int failed = 0;
 
 	w.begun_ms = now_ms();
@@ -257,6 +247,9 @@ int service_start(struct agentlink *link, const struct service_opts *o, struct p
 	if (!failed)
 		failed = wait_ready(&w, e);
 	*ret_ready_ms = now_ms() - w.begun_ms;
+	if (guest_output_end(output, "the output of the start command", failed ? &ignored : e))
+		failed = -1;
+	err_drop(&ignored);
 	strv_release(&w.env);
 	str_release(&w.seen);
 	return failed;

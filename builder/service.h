@@ -6,6 +6,7 @@
 
 #include "builder/agentlink.h"
 #include "builder/progress.h"
+#include "builder/secret_scan.h"
 #include "oci/oci.h"
 
 enum ready_kind {
@@ -34,12 +35,13 @@ struct service_opts {
 	const struct oci_config *config; /* Env, User, WorkingDir */
 	const struct ready *ready;
 	unsigned timeout_sec;
+	struct secret_scan *scan; /* what its output is searched for; may be NULL */
 };
 
 /*
  * Starts the command and waits until it is ready; its output goes to the progress's current
  * vertex and is added to *ret_log (at most SERVICE_LOG_MAX bytes). ERR_STEP: it ended with a
- * failure before it was ready; ERR_TIMEOUT: says what was seen instead.
+ * failure before it was ready, or printed a secret; ERR_TIMEOUT: says what was seen instead.
  */
 enum { SERVICE_LOG_MAX = 1 << 20 };
 int service_start(struct agentlink *link, const struct service_opts *o, struct progress *p,

@@ -3,10 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-static void to_progress(void *arg, int stream, const char *bytes, size_t n)
-{
-	progress_output(arg, stream, bytes, n);
-}
+#include "builder/guest_output.h"
 
 char *steps_command_text(const struct strv *argv)
 {
@@ -63,14 +60,15 @@ int steps_not_run(struct err **e)
 static int run_command(const struct steps_opts *o, struct agentlink *link,
 		       const struct step *step, struct err **e)
 {
+	AUTO(guest_output) output = guest_output_new(o->progress, o->scan, NULL, 0);
 	struct strv env = STRV_INIT;
 	struct agent_exec x = {
 		.argv = &step->argv,
 		.env = &env,
 		.user = step->user,
 		.cwd = step->cwd,
-		.on_output = to_progress,
-		.arg = o->progress,
+		.on_output = guest_output_feed,
+		.arg = output,
 	};
 	struct agent_exit end;
 	int failed;
@@ -82,6 +80,8 @@ static int run_command(const struct steps_opts *o, struct agentlink *link,
 	strv_release(&env);
 	if (failed)
 		return steps_not_run(e);
+	if (guest_output_end(output, "the output of this step", e))
+		return -1;
 	return end.status || end.signal ? failed_run(o, step, &end, e) : 0;
 }
 
@@ -124,6 +124,8 @@ static int commit(const struct steps_opts *o, struct machine *m, const char *pat
 	if (agent_freeze(m->link, e) || vm_switch_overlay(m->vm, next_path, e) ||
 	    agent_thaw(m->link, e))
 		return err_wrap(e, "saving the result of the step");
+	if (secret_scan_file(o->scan, path, "what this step wrote to the disk", e))
+		return -1;
 	if (store_disk_add(o->store, path, step->key, chain_top(chain)->id, m->fs_bytes,
 			   step->text, &disk, e))
 		return err_wrap(e, "storing the result of the step");
@@ -131,20 +133,20 @@ static int commit(const struct steps_opts *o, struct machine *m, const char *pat
 	return 0;
 }
 
-static bool needs_context(const struct steps_opts *o)
+static bool needs_context(const struct steps_opts *o, size_t first)
 {
-	for (size_t i = o->first; i < o->plan->steps.n; i++)
+	for (size_t i = first; i < o->plan->steps.n; i++)
 		if (o->plan->steps.at[i].kind == STEP_COPY && o->selections[i].paths.n)
 			return true;
 	return false;
 }
 
 static int boot(const struct steps_opts *o, struct workdir *work, const struct chain *chain,
-		const char *overlay, struct machine **ret, struct err **e)
+		size_t first, const char *overlay, struct machine **ret, struct err **e)
 {
 	autofree char *context = workdir_path(work, "context.ext4");
 	autofree char *ram = workdir_path(work, "ram");
-	bool has_context = needs_context(o);
+	bool has_context = needs_context(o, first);
 	struct machine_opts m = {
 		.cpus = o->cpus,
 		.memory_mib = o->memory_mib,
@@ -167,23 +169,58 @@ static int boot(const struct steps_opts *o, struct workdir *work, const struct c
 	return 0;
 }
 
-static int run_all(const struct steps_opts *o, struct workdir *work, struct machine *m,
-		   char **overlay, struct chain *chain, struct plan_where *where,
-		   struct err **e)
+/* The turn at the step after i, if nobody else has it; the one at step i goes. 0: stop. */
+static int next_turn(const struct steps_opts *o, size_t i, struct store_key **turn,
+		     struct err **e)
 {
-	for (size_t i = o->first; i < o->plan->steps.n; i++) {
-		const struct step *step = &o->plan->steps.at[i];
-		autofree char *file = xasprintf("layer%zu.qcow2", i + 1);
+	struct store_key *next = NULL;
+	autofree char *holder = NULL;
+	int got = 1;
+
+	if (!*turn)
+		return 1;
+	if (i + 1 < o->plan->steps.n)
+		got = store_key_try(o->store, o->plan->steps.at[i + 1].key, o->who, &next,
+				    &holder, e);
+	store_key_free(*turn);
+	*turn = next;
+	return got;
+}
+
+/* One step from its line in the progress to its layer in the store; the VM then writes to
+ * `next`. */
+static int run_and_commit(const struct steps_opts *o, struct machine *m, size_t i,
+			  const char *overlay, const char *next, struct chain *chain,
+			  struct err **e)
+{
+	const struct step *step = &o->plan->steps.at[i];
+
+	progress_begin(o->progress, "[%zu/%zu] %s", o->n_shown_before + i + 1, o->n_shown,
+		       step->text);
+	if (run_one(o, m->link, i, e) || commit(o, m, overlay, next, step, chain, e)) {
+		progress_failed(o->progress);
+		return -1;
+	}
+	progress_done(o->progress);
+	return 0;
+}
+
+static int run_all(const struct steps_opts *o, struct workdir *work, struct machine *m,
+		   char **overlay, struct store_key **turn, struct chain *chain, size_t *n_done,
+		   struct plan_where *where, struct err **e)
+{
+	int goes_on = 1;
+
+	while (goes_on && *n_done < o->plan->steps.n) {
+		autofree char *file = xasprintf("layer%zu.qcow2", *n_done + 1);
 		autofree char *next = workdir_path(work, file);
 
-		*where = step->where;
-		progress_begin(o->progress, "[%zu/%zu] %s", o->n_shown_before + i + 1,
-			       o->n_shown, step->text);
-		if (run_one(o, m->link, i, e) || commit(o, m, *overlay, next, step, chain, e)) {
-			progress_failed(o->progress);
+		*where = o->plan->steps.at[*n_done].where;
+		if (run_and_commit(o, m, *n_done, *overlay, next, chain, e))
 			return -1;
-		}
-		progress_done(o->progress);
+		goes_on = next_turn(o, (*n_done)++, turn, e);
+		if (goes_on < 0)
+			return -1;
 		free(*overlay);
 		*overlay = take(next);
 	}
@@ -191,9 +228,10 @@ static int run_all(const struct steps_opts *o, struct workdir *work, struct mach
 	return 0;
 }
 
-int steps_run(const struct steps_opts *o, struct chain *chain, struct plan_where *where,
-	      struct err **e)
+int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct chain *chain,
+	      size_t *n_done, struct plan_where *where, struct err **e)
 {
+	AUTO(store_key) turn = take_turn;
 	AUTO(workdir) work = NULL;
 	autofree char *overlay = NULL;
 	AUTO(machine) m = NULL;
@@ -201,7 +239,7 @@ int steps_run(const struct steps_opts *o, struct chain *chain, struct plan_where
 	if (workdir_new(o->store, &work, e))
 		return -1;
 	overlay = workdir_path(work, "layer0.qcow2");
-	if (boot(o, work, chain, overlay, &m, e))
+	if (boot(o, work, chain, *n_done, overlay, &m, e))
 		return -1;
-	return run_all(o, work, m, &overlay, chain, where, e);
+	return run_all(o, work, m, &overlay, &turn, chain, n_done, where, e);
 }

@@ -13,6 +13,8 @@
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
+#include "builder/secret_scan.h"
+#include "snapshot/store_lock.h"
 
 struct steps_opts {
 	struct store *store;
@@ -21,20 +23,23 @@ struct steps_opts {
 	const struct plan *plan;
 	const struct context_selection *selections; /* one per step; used by STEP_COPY */
 	struct context *context;
-	size_t first; /* the steps before it are in *chain already */
+	const char *who; /* we, to builds that wait for us */
 	unsigned cpus, memory_mib;
 	uint64_t disk_bytes;
-	size_t n_shown_before; /* "[3/7]": how many vertices of the stage come before step 0,
-				  and in all */
+	struct secret_scan *scan; /* what output and layers are searched for; may be NULL */
+	size_t n_shown_before;    /* "[3/7]": how many vertices of the stage come before step 0,
+				     and in all */
 	size_t n_shown;
 };
 
 /*
- * Runs steps first .. last; chain grows by one disk each. *where tells which lines were at work
- * when it failed. ERR_STEP: a command failed.
+ * Runs the steps from number *n_done on; chain grows by one disk each, and *n_done by one. With
+ * a turn (turn.h) at the first of them it takes the next one's when it has done one, and stops
+ * early when another build has that; without, it runs all. *where tells which lines were at
+ * work when it failed. ERR_STEP: a command failed.
  */
-int steps_run(const struct steps_opts *o, struct chain *chain, struct plan_where *where,
-	      struct err **e);
+int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct chain *chain,
+	      size_t *n_done, struct plan_where *where, struct err **e);
 
 /* "sh -c echo hi" for messages: words joined by blanks. The caller frees. */
 char *steps_command_text(const struct strv *argv);

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "oci/config.h"
+#include "oci/dockerarchive.h"
 #include "oci/layout.h"
+#include "oci/platform.h"
 #include "oci/source.h"
 
 /* An index may list indexes: buildx writes one below a layout's index.json. */
@@ -15,8 +17,8 @@ static int parse_ref(const char *text, struct oci_ref **ret, struct err **e)
 
 	if (oci_ref_parse(text, &ref, e))
 		return -1;
-	if (ref->kind == OCI_REF_LAYOUT) {
-		char *real = layout_real_dir(ref->dir);
+	if (ref->kind != OCI_REF_REGISTRY) {
+		char *real = layout_real_path(ref->dir);
 
 		free(ref->dir);
 		ref->dir = real;
@@ -35,23 +37,16 @@ int oci_name(const char *text, char **ret, struct err **e)
 	return 0;
 }
 
-/* "os/arch[/variant]" of letters, digits, '.', '_' and '-'. */
-static int check_platform(const char *platform, struct err **e)
+bool oci_is_local(const char *text)
 {
-	size_t n_parts = 0;
-	const char *p = platform;
+	AUTO(oci_ref) ref = NULL;
+	struct err *ignored = NULL;
 
-	for (;; p++) {
-		size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-		n_parts += n > 0;
-		p += n;
-		if (!n || *p != '/')
-			break;
+	if (oci_ref_parse(text, &ref, &ignored)) {
+		err_drop(&ignored);
+		return false;
 	}
-	if (*p || p[-1] == '/' || n_parts < 2 || n_parts > 3)
-		return err_set(e, ERR_USAGE, "'%s' is no platform like linux/amd64", platform);
-	return 0;
+	return ref->kind != OCI_REF_REGISTRY;
 }
 
 /* From the document that the reference names down to the platform's manifest. */
@@ -95,20 +90,26 @@ static int get_config(struct source *source, const struct oci_manifest *m,
 	return 0;
 }
 
-/* Fills image from its two documents. Takes the contents of c. */
-static int assemble(struct oci_image *image, const struct oci_manifest *m,
-		    struct oci_image_config *c, const char *platform, struct err **e)
+/* Takes the contents of c. */
+static int take_config(struct oci_image *image, struct oci_image_config *c,
+		       const char *platform, struct err **e)
 {
-	if (c->platform && !oci_platform_match(c->platform, platform))
+	if (c->platform && !platform_same_arch(c->platform, platform))
 		return err_set(e, ERR_NOTFOUND, "it is an image for %s, not for %s",
 			       c->platform, platform);
+	image->platform = c->platform ? take(c->platform) : xstrdup(platform);
+	image->config = c->config;
+	c->config = (struct oci_config){ .user = NULL };
+	return 0;
+}
+
+static int take_layers(struct oci_image *image, const struct oci_manifest *m,
+		       const struct oci_image_config *c, struct err **e)
+{
 	if (c->diff_ids.n != m->layers.n)
 		return err_set(e, ERR_CORRUPT,
 			       "its manifest has %zu layers, its configuration %zu diff_ids",
 			       m->layers.n, c->diff_ids.n);
-	image->platform = c->platform ? take(c->platform) : xstrdup(platform);
-	image->config = c->config;
-	c->config = (struct oci_config){ .user = NULL };
 	memcpy(image->config_digest, m->config.digest, OCI_DIGEST_MAX);
 	for (size_t i = 0; i < m->layers.n; i++) {
 		const struct oci_descriptor *from = &m->layers.at[i];
@@ -117,21 +118,35 @@ static int assemble(struct oci_image *image, const struct oci_manifest *m,
 		memcpy(layer.digest, from->digest, OCI_DIGEST_MAX);
 		snprintf(layer.diff_id, OCI_DIGEST_MAX, "%s", c->diff_ids.at[i]);
 		layer.media_type = xstrdup(from->media_type);
+		strv_copy(&layer.urls, &from->urls);
 		vec_push(&image->layers, layer);
 	}
 	return 0;
 }
 
-static int resolve(struct source *source, const char *platform, struct oci_image *image,
+static int read_documents(const struct oci_ref *ref, const struct oci_opts *o,
+			  struct oci_image *image, struct oci_image_config *config,
+			  struct err **e)
+{
+	AUTO(source) source = ref->kind == OCI_REF_REGISTRY ? source_new_registry(ref, o)
+							    : source_new_layout(ref, o);
+	AUTO(oci_manifest) m = NULL;
+
+	if (get_manifest(source, source_platform(o), image->digest, &m, e))
+		return -1;
+	return get_config(source, m, config, e) || take_layers(image, m, config, e) ? -1 : 0;
+}
+
+static int resolve(const struct oci_ref *ref, const struct oci_opts *o, struct oci_image *image,
 		   struct err **e)
 {
 	struct oci_image_config config = { .platform = NULL };
-	AUTO(oci_manifest) m = NULL;
-	int failed;
+	int failed = ref->kind == OCI_REF_DOCKER_ARCHIVE
+			     ? docker_archive_read(ref, image, &config, e)
+			     : read_documents(ref, o, image, &config, e);
 
-	if (get_manifest(source, platform, image->digest, &m, e))
-		return -1;
-	failed = get_config(source, m, &config, e) || assemble(image, m, &config, platform, e);
+	if (!failed)
+		failed = take_config(image, &config, source_platform(o), e);
 	oci_image_config_release(&config);
 	return failed ? -1 : 0;
 }
@@ -140,15 +155,15 @@ int oci_resolve(const char *text, const struct oci_opts *o, struct oci_image **r
 		struct err **e)
 {
 	AUTO(oci_image) image = xcalloc(1, sizeof(*image));
+	autofree char *platform = NULL;
+	struct oci_opts normal = *o;
 	AUTO(oci_ref) ref = NULL;
-	AUTO(source) source = NULL;
 
-	if (parse_ref(text, &ref, e) || check_platform(source_platform(o), e))
+	if (parse_ref(text, &ref, e) || platform_parse(source_platform(o), &platform, e))
 		return -1;
+	normal.platform = platform;
 	image->name = oci_ref_text(ref);
-	source = ref->kind == OCI_REF_LAYOUT ? source_new_layout(ref, o)
-					     : source_new_registry(ref, o);
-	if (resolve(source, source_platform(o), image, e))
+	if (resolve(ref, &normal, image, e))
 		return err_wrap(e, "image %s", image->name);
 	*ret = take(image);
 	return 0;
@@ -161,6 +176,7 @@ void oci_image_free(struct oci_image *image)
 	vec_each (layer, &image->layers) {
 		free(layer->path);
 		free(layer->media_type);
+		strv_release(&layer->urls);
 	}
 	vec_release(&image->layers);
 	oci_config_release(&image->config);

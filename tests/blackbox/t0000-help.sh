@@ -3,7 +3,7 @@
 # takes: 5 s
 . "$(dirname "$0")/../lib/lib.sh"
 
-COMMANDS="build run flatten ls inspect rm logs doctor dockerfile"
+COMMANDS="build run flatten ls inspect rm prune logs doctor dockerfile"
 
 # The man page that describes a command.
 man_page()

@@ -28,7 +28,8 @@ static int resolve(const char *layout, const char *rest, struct oci_image **ret,
 {
 	autofree char *ref = xasprintf("oci:%s%s", layout, rest);
 
-	return oci_resolve(ref, &(struct oci_opts){ .blob_dir = blob_dir }, ret, e);
+	return oci_resolve(ref, &(struct oci_opts){ .is_kept = true, .blob_dir = blob_dir },
+			   ret, e);
 }
 
 static void refuses(const char *layout, const char *rest, enum err_code code, const char *part)
@@ -58,7 +59,8 @@ static void test_whole(void **state)
 	assert_string_equal(strv_env_get(&image->config.env, "SEED"), "7");
 	assert_int_equal(image->layers.n, 3);
 	assert_null(image->layers.at[0].path);
-	ok(oci_fetch(image, &(struct oci_opts){ .blob_dir = blob_dir }, &e), &e);
+	ok(oci_fetch(image, &(struct oci_opts){ .is_kept = true, .blob_dir = blob_dir }, &e),
+	   &e);
 	vec_each (layer, &image->layers) {
 		assert_true(str_starts(layer->path, layout));
 		assert_true(fs_exists(layer->path));
@@ -159,20 +161,25 @@ static void test_nested_index(void **state)
 	ok(resolve(layout, "", &image, &e), &e);
 	assert_string_equal(image->digest, amd.digest);
 	ok(oci_resolve(ref,
-		       &(struct oci_opts){ .blob_dir = blob_dir, .platform = "linux/arm64" },
+		       &(struct oci_opts){ .is_kept = true,
+					   .blob_dir = blob_dir,
+					   .platform = "linux/arm64" },
 		       &other, &e),
 	   &e);
 	assert_string_equal(other->digest, arm.digest);
 	assert_string_equal(other->platform, "linux/arm64");
-	must_fail(oci_resolve(
-			  ref,
-			  &(struct oci_opts){ .blob_dir = blob_dir, .platform = "linux/s390x" },
-			  &none, &e),
+	must_fail(oci_resolve(ref,
+			      &(struct oci_opts){ .is_kept = true,
+						  .blob_dir = blob_dir,
+						  .platform = "linux/s390x" },
+			      &none, &e),
 		  &e, ERR_NOTFOUND, "only for: linux/arm64/v8, linux/amd64");
 	must_fail(oci_resolve(ref,
-			      &(struct oci_opts){ .blob_dir = blob_dir, .platform = "amd64" },
+			      &(struct oci_opts){ .is_kept = true,
+						  .blob_dir = blob_dir,
+						  .platform = "amd64//v2" },
 			      &none, &e),
-		  &e, ERR_USAGE, "'amd64' is no platform");
+		  &e, ERR_USAGE, "'amd64//v2' is no platform");
 }
 
 static void test_deep_index(void **state)
@@ -260,7 +267,7 @@ static void test_bad_blobs(void **state)
 static void test_bad_layers(void **state)
 {
 	autofree char *layout = make_tagged(dir, "l", "1", 1, 10, 1, NULL);
-	struct oci_opts opts = { .blob_dir = blob_dir };
+	struct oci_opts opts = { .is_kept = true, .blob_dir = blob_dir };
 	autofree char *path = NULL, *name = NULL;
 	AUTO(oci_image) image = NULL;
 	struct err *e = NULL;
