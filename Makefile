@@ -157,7 +157,7 @@ blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks s
 	@tests/run blackbox $(ONLY)
 
 # What the black-box tests use beside the program.
-tests-built: deps-images+check$(if $(SLOW),+slow) build/hello
+tests-built: deps-images+check build/hello
 
 check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined, SLOW=1
 	@FUZZ_SECONDS=5 tests/run

@@ -188,7 +188,7 @@ bool str_ends(const char *s, const char *suffix)
 
 enum { WORD_MAX = 64 }; /* longer words are nobody's typing mistake */
 
-static size_t distance(const char *a, const char *b)
+static size_t distance(const char *a, const char *b, bool is_cased)
 {
 	size_t row[WORD_MAX + 1], n = strlen(a), m = strlen(b);
 
@@ -201,8 +201,9 @@ static size_t distance(const char *a, const char *b)
 
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
-			bool same = tolower((unsigned char)a[i - 1]) ==
-				    tolower((unsigned char)b[j - 1]);
+			bool same = is_cased ? a[i - 1] == b[j - 1]
+					     : tolower((unsigned char)a[i - 1]) ==
+						       tolower((unsigned char)b[j - 1]);
 			size_t best = diagonal + !same;
 
 			diagonal = row[j];
@@ -216,22 +217,36 @@ static size_t distance(const char *a, const char *b)
 	return row[m];
 }
 
-const char *str_nearest(const char *word, const char *const *candidates, size_t n)
+static const char *nearest(const char *word, const char *const *candidates, size_t n,
+			   bool is_cased)
 {
 	const char *best = NULL;
 	size_t least = 3;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, candidates[i]);
+		size_t d = distance(word, candidates[i], is_cased);
 
 		if (d == 0)
 			return NULL;
-		if (d < least) {
+		/* Of two that are as near, the one that begins as the word does. */
+		if (d < least ||
+		    (best && d == least && *best != *candidates[i] &&
+		     tolower((unsigned char)*candidates[i]) == tolower((unsigned char)*word))) {
 			least = d;
 			best = candidates[i];
 		}
 	}
 	return best;
+}
+
+const char *str_nearest(const char *word, const char *const *candidates, size_t n)
+{
+	return nearest(word, candidates, n, false);
+}
+
+const char *str_nearest_cased(const char *word, const char *const *candidates, size_t n)
+{
+	return nearest(word, candidates, n, true);
 }
 
 int str_parse_bytes(const char *s, unsigned long long *ret_bytes)

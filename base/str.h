@@ -69,6 +69,8 @@ static inline bool streq(const char *a, const char *b)
 /* Candidate nearest to `word` by Levenshtein distance, at most 2 and not 0, without regard to
  * case; else NULL. */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
+/* The same, but upper and lower case differ. */
+const char *str_nearest_cased(const char *word, const char *const *candidates, size_t n);
 
 /* A size like docker takes it: digits, then none or b k m g t (either case, "b" or "ib" may
  * follow); binary units. */

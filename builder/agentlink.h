@@ -18,8 +18,11 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/sha256.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "rootfs/agent/proto.h"
+#include "snapshot/vm.h"
 
 struct agentlink;
 
@@ -46,7 +49,8 @@ struct agent_setup {
 	bool has_network;
 	bool is_build; /* steps follow: RUN gets private mounts, stubs are removed after each
 			  step */
-	const char *context_serial; /* disk that COPY reads, or NULL */
+	const struct vm_disk *disks; /* mounted in this order: later calls number them so */
+	size_t n_disks;
 };
 int agent_setup(struct agentlink *l, const struct agent_setup *s, uint64_t *ret_fs_bytes,
 		struct err **e);
@@ -65,6 +69,10 @@ struct agent_exec {
 	bool is_service; /* start command: not waited for; output is kept in a ring in the guest
 			    and streamed too, stderr with stdout as stream 1. It never waits
 			    for us: what we don't take in time is lost from the stream */
+	bool has_no_network;              /* loopback alone */
+	bool is_relay;                    /* argv[0] names a socket to listen on: see proto.h */
+	const struct proto_mount *mounts; /* at most PROTO_MOUNTS_MAX; build steps only */
+	size_t n_mounts;
 	void (*on_output)(void *arg, int stream, const char *bytes,
 			  size_t n); /* stream 1 or 2; may be NULL */
 	void *arg;
@@ -97,16 +105,29 @@ struct agent_exit agent_exit_of(struct agentlink *l, uint32_t id);
 int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 	      struct agent_exit *ret, struct err **e);
 
+/* Kills a command, waits for its end, and calls nobody back any more. */
+int agent_stop(struct agentlink *l, uint32_t id, struct err **e);
+
 /* COPY and WORKDIR, done by the agent inside the guest's root (no symlink leads out of it). */
+struct agent_selection {
+	uint32_t disk;    /* number of a disk, or PROTO_NO_DISK: the guest's own root */
+	const char *root; /* directory on it that links stay inside of */
+	const struct strv *sources;  /* relative to root; "" is root itself */
+	const struct strv *excludes; /* may be NULL */
+	bool has_parents, is_literal;
+};
 struct agent_copy {
-	const struct strv *sources; /* paths on the context disk, wildcards already resolved, ""
-				       is its root */
-	const char *dest;           /* absolute; a trailing slash means directory */
+	struct agent_selection from;
+	const char *dest;  /* absolute; a trailing slash means directory */
 	const char *chown; /* "" or user[:group]: names from the guest's passwd and group */
-	int chmod;         /* -1: as they are */
+	const char *chmod; /* "": as they are; octal or symbolic */
 	bool has_many;     /* several sources or a wildcard were written: dest is a directory */
+	bool is_link;      /* --link: as if laid over the file system */
 };
 int agent_copy(struct agentlink *l, const struct agent_copy *c, struct err **e);
+/* The content of what a copy would read, as hex digits. */
+int agent_digest(struct agentlink *l, const struct agent_selection *s, char ret[SHA256_HEX + 1],
+		 struct err **e);
 int agent_mkdir(struct agentlink *l, const char *path, const char *user, struct err **e);
 
 /* Readiness, watched for by the agent itself. */

@@ -1,5 +1,7 @@
+#include <assert.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "builder/agentlink.h"
@@ -23,6 +25,9 @@ struct request {
 
 static void request_release(struct request *r)
 {
+	/* Secrets may have been in it. */
+	if (r->bytes)
+		explicit_bzero(r->bytes, r->o.len);
 	free(r->bytes);
 }
 #define autorequest __attribute__((cleanup(request_release))) struct request
@@ -131,11 +136,19 @@ int agent_setup(struct agentlink *l, const struct agent_setup *s, uint64_t *ret_
 		.flags = (s->has_network ? PROTO_SETUP_NETWORK : 0) |
 			 (s->is_build ? PROTO_SETUP_BUILD : 0),
 		.hostname = s->hostname,
-		.context_serial = s->context_serial,
+		.n_disks = (uint32_t)s->n_disks,
 	};
 	autorequest r = request_new();
 	struct proto_in in;
 
+	assert(s->n_disks <= PROTO_DISKS_MAX);
+	for (size_t i = 0; i < s->n_disks; i++) {
+		const struct vm_disk *d = &s->disks[i];
+
+		x.disks[i] = (struct proto_disk){
+			d->is_writable || d->overlay_path ? PROTO_DISK_WRITABLE : 0, d->serial
+		};
+	}
 	proto_setup_encode(&r.o, &x);
 	if (call(l, PROTO_SETUP, &r, SETUP_MS, e))
 		return -1;
@@ -168,15 +181,21 @@ static void encode_exec(struct proto_out *o, const struct agent_exec *x)
 	struct proto_exec p = {
 		.flags = (x->has_stdin ? PROTO_EXEC_STDIN : 0) |
 			 (x->has_tty ? PROTO_EXEC_TTY : 0) |
-			 (x->is_service ? PROTO_EXEC_SERVICE : 0),
+			 (x->is_service ? PROTO_EXEC_SERVICE : 0) |
+			 (x->has_no_network ? PROTO_EXEC_NO_NETWORK : 0) |
+			 (x->is_relay ? PROTO_EXEC_RELAY : 0),
 		.rows = x->rows,
 		.cols = x->cols,
 		.user = x->user,
 		.cwd = x->cwd,
 		.argv = strings(x->argv),
 		.env = strings(x->env),
+		.n_mounts = (uint32_t)x->n_mounts,
 	};
 
+	assert(x->n_mounts <= PROTO_MOUNTS_MAX);
+	for (size_t i = 0; i < x->n_mounts; i++)
+		p.mounts[i] = x->mounts[i];
 	proto_exec_encode(o, &p);
 }
 
@@ -290,6 +309,16 @@ static void stop_output(struct agentlink *l, uint32_t id)
 		c->on_output = NULL;
 }
 
+int agent_stop(struct agentlink *l, uint32_t id, struct err **e)
+{
+	int ended = agent_signal(l, id, SIGKILL, e)
+			    ? -1
+			    : await_end(l, id, agentlink_now_ms() + KILL_MS, e);
+
+	stop_output(l, id);
+	return ended < 0 ? -1 : 0;
+}
+
 int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 	      struct agent_exit *ret, struct err **e)
 {
@@ -313,14 +342,48 @@ int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 	return ended < 0 ? -1 : 0;
 }
 
+static struct proto_selection selection(const struct agent_selection *s)
+{
+	return (struct proto_selection){
+		.flags = (s->has_parents ? PROTO_SELECT_PARENTS : 0) |
+			 (s->is_literal ? PROTO_SELECT_LITERAL : 0),
+		.disk = s->disk,
+		.root = s->root,
+		.sources = strings(s->sources),
+		.excludes = strings(s->excludes),
+	};
+}
+
+int agent_digest(struct agentlink *l, const struct agent_selection *s, char ret[SHA256_HEX + 1],
+		 struct err **e)
+{
+	struct proto_selection x = selection(s);
+	autorequest r = request_new();
+	struct proto_in in;
+	const uint8_t *digest;
+
+	_Static_assert((int)PROTO_DIGEST_BYTES == (int)SHA256_BYTES, "theirs is a SHA-256 too");
+	proto_selection_encode(&r.o, &x);
+	if (call(l, PROTO_DIGEST, &r, COPY_MS, e))
+		return -1;
+	in = answer_in(l);
+	digest = proto_get(&in, PROTO_DIGEST_BYTES);
+	if (!digest || proto_end(&in))
+		return bad_answer(e);
+	for (size_t i = 0; i < PROTO_DIGEST_BYTES; i++)
+		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+	return 0;
+}
+
 int agent_copy(struct agentlink *l, const struct agent_copy *c, struct err **e)
 {
 	struct proto_copy x = {
-		.flags = c->has_many ? PROTO_COPY_MANY : 0,
+		.flags = (c->has_many ? PROTO_COPY_MANY : 0) |
+			 (c->is_link ? PROTO_COPY_LINK : 0),
 		.chmod = c->chmod,
 		.dest = c->dest,
 		.chown = c->chown,
-		.sources = strings(c->sources),
+		.from = selection(&c->from),
 	};
 	autorequest r = request_new();
 

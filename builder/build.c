@@ -1,31 +1,26 @@
 #include "builder/build.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
+#include "builder/buildfile.h"
 #include "builder/cache_filter.h"
 #include "builder/cache_limit.h"
-#include "builder/cachekey.h"
-#include "builder/chain.h"
+#include "builder/check.h"
 #include "builder/context.h"
+#include "builder/graph.h"
 #include "builder/image.h"
 #include "builder/machine.h"
 #include "builder/plan.h"
 #include "builder/progress.h"
 #include "builder/secret_check.h"
-#include "builder/steps.h"
 #include "builder/turn.h"
 #include "dockerfile/dockerfile.h"
 #include "snapshot/store_prune.h"
-
-static const uint64_t gib = 1ULL << 30;
-static const uint64_t default_free_bytes = 2ULL << 30;
-enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
 
 /* Everything a build has in its hands; released as a whole. */
 struct build {
@@ -34,19 +29,15 @@ struct build {
 	struct progress *progress;
 	struct secret_scan *scan;      /* NULL: no secrets */
 	char leaky_disk[STORE_ID_MAX]; /* a cached layer that holds a secret; "": none */
+	char *who; /* how other builds call this one while they wait for it */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
-	char *file_name; /* how messages call the Dockerfile */
+	struct buildfile *file;
 	struct dockerfile *df;
-	struct base *base;
+	struct base **bases; /* of stages, until the graph has them */
+	size_t n_bases;
 	struct plan *plan;
-	struct context *context;
-	struct context_selection *selections; /* one per step */
-	struct chain chain;
-	bool is_uncached; /* no result of others is taken, and ours is not waited for */
-	size_t n_done;    /* steps whose result is in chain */
-	size_t n_cached;  /* of those, by us or others made before */
-	char *who;        /* how other builds call this one while they wait for it */
+	struct graph graph;
 	uint64_t disk_bytes;
 	struct host *host;
 	struct strv start;
@@ -59,15 +50,13 @@ static void build_release(struct build *b)
 	ready_release(&b->ready);
 	strv_release(&b->start);
 	host_free(b->host);
-	chain_release(&b->chain);
-	for (size_t i = 0; b->selections && i < b->plan->steps.n; i++)
-		context_selection_release(&b->selections[i]);
-	free(b->selections);
-	context_free(b->context);
+	graph_release(&b->graph);
 	plan_free(b->plan);
-	base_free(b->base);
+	for (size_t i = 0; i < b->n_bases; i++)
+		base_free(b->bases[i]);
+	free(b->bases);
 	dockerfile_free(b->df);
-	free(b->file_name);
+	buildfile_free(b->file);
 	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
@@ -77,98 +66,83 @@ static void build_release(struct build *b)
 
 /* ---- reading ---- */
 
-static int dockerfile_path(const struct build_opts *o, char **ret, struct err **e)
+static int read_dockerfile(struct build *b, struct err **e)
 {
-	static const char *const names[] = { "Dockerfile", "dockerfile" };
-	struct stat st;
-
-	if (o->dockerfile) {
-		*ret = xstrdup(o->dockerfile);
-		return 0;
-	}
-	if (stat(o->context_dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_USAGE, "the build context %s is not a directory",
-			       o->context_dir);
-	for (size_t i = 0; i < 2; i++) {
-		autofree char *path = xasprintf("%s/%s", o->context_dir, names[i]);
-
-		if (fs_exists(path)) {
-			*ret = take(path);
-			return 0;
-		}
-	}
-	return err_set(e, ERR_NOTFOUND, "there is no Dockerfile in %s: name one with -f FILE",
-		       o->context_dir);
-}
-
-static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
-{
-	autofree char *path = NULL;
-	autostr text = STR_INIT;
+	struct buildfile_opts fo = { b->o->context_dir, b->o->dockerfile,
+				     check_keeps_git_dir(&b->o->build_args) };
 	autostr excerpt = STR_INIT;
 	struct df_where where = { 0 };
 
-	if (dockerfile_path(b->o, &path, e))
+	if (buildfile_open(b->store, &fo, &b->file, e))
 		return -1;
-	if (streq(path, "-")) {
-		if (fs_read_fd(STDIN_FILENO, "standard input", DOCKERFILE_MAX_BYTES, &text, e))
-			return -1;
-		b->file_name = xstrdup("Dockerfile");
-	} else {
-		autofree char *copy = xstrdup(path);
-
-		if (fs_read_file(path, DOCKERFILE_MAX_BYTES, &text, e))
-			return err_wrap(e, "reading the Dockerfile");
-		b->file_name = xstrdup(basename(copy));
-	}
-	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
-	if (secret_scan_text(b->scan, text.at, text.len, b->file_name, e))
+	progress_begin(b->progress, "[internal] load build definition from %s",
+		       b->file->file_name);
+	if (secret_scan_text(b->scan, b->file->text.at, b->file->text.len, b->file->file_name,
+			     e))
 		return -1;
-	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
-		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
+	if (dockerfile_parse_at(b->file->text.at, b->file->text.len, b->file->file_name, &b->df,
+				&where, e)) {
+		df_excerpt(b->file->text.at, b->file->text.len, b->file->file_name, where,
+			   &excerpt);
 		progress_block(b->progress, excerpt.at);
 		return -1;
 	}
+	if (dockerfile_check(b->df, &where, e)) {
+		b->where = (struct plan_where){ where.line, where.end_line };
+		return -1;
+	}
 	progress_done(b->progress);
-	*ret_path = take(path);
 	return 0;
 }
 
-/* FILE.dockerignore beside the Dockerfile, else .dockerignore in the context; never both. */
-static int open_context(struct build *b, const char *dockerfile_path_, struct err **e)
+static int resolve_base(void *arg, size_t stage, const char *image,
+			const struct oci_config **ret, struct err **e)
 {
-	autofree char *own = xasprintf("%s.dockerignore", dockerfile_path_);
-	autofree char *common = xasprintf("%s/.dockerignore", b->o->context_dir);
-	const char *used = fs_exists(own) ? own : common;
-	autostr text = STR_INIT;
-	bool has_file = fs_exists(used);
+	struct build *b = arg;
 
-	if (has_file && fs_read_file(used, DOCKERFILE_MAX_BYTES, &text, e))
-		return err_wrap(e, "reading the ignore file");
-	return context_open(b->o->context_dir, has_file ? &text : NULL,
-			    used == own ? own : ".dockerignore", &b->context, e);
+	if (base_resolve(b->store, image, &b->graph.images_from, b->progress, &b->bases[stage],
+			 e))
+		return -1;
+	*ret = &b->bases[stage]->config;
+	return 0;
+}
+
+static size_t count_from(const struct dockerfile *df)
+{
+	size_t n = 0;
+
+	vec_each (in, &df->instructions)
+		n += streq(in->name, "FROM");
+	return n;
+}
+
+static bool filters_any(const struct build *b)
+{
+	for (size_t i = 0; i < b->plan->n_stages; i++)
+		if (b->plan->stages[i].is_needed &&
+		    cache_filter_has(&b->o->no_cache_filter, b->plan->stages[i].name, i))
+			return true;
+	return false;
 }
 
 static int make_plan(struct build *b, struct err **e)
 {
-	struct plan_opts po = { &b->o->build_args, &b->o->labels, b->o->target };
-	struct image_opts io = { &b->o->contexts, b->o->is_pulled, &b->o->registry };
-	struct plan_from from = { 0 };
-	int failed;
+	struct plan_opts po = { .build_args = &b->o->build_args,
+				.labels = &b->o->labels,
+				.contexts = &b->o->contexts,
+				.target = b->o->target,
+				.base = resolve_base,
+				.arg = b };
 
-	failed = plan_from(b->df, &po, &from, &b->where, e);
-	if (!failed) {
-		b->where = from.where;
-		failed = base_resolve(b->store, from.image, &io, b->progress, &b->base, e);
-	}
-	plan_from_release(&from);
-	if (failed || plan_make(b->df, &po, &b->base->config, &b->plan, &b->where, e))
+	b->graph.images_from =
+		(struct image_opts){ &b->o->contexts, b->o->is_pulled, &b->o->registry };
+	b->n_bases = count_from(b->df);
+	b->bases = xcalloc(b->n_bases, sizeof(*b->bases));
+	if (plan_make(b->df, &po, &b->plan, &b->where, e))
 		return -1;
 	if (secret_check_plan(b->scan, b->plan, &b->where, e))
 		return -1;
-	b->is_uncached = b->o->has_no_cache ||
-			 cache_filter_has(&b->o->no_cache_filter, b->plan->from.stage, 0);
-	if (b->o->no_cache_filter.n && !b->is_uncached)
+	if (b->o->no_cache_filter.n && !filters_any(b))
 		progress_warn(b->progress, "--no-cache-filter names no stage that is built");
 	for (size_t i = 0; i < b->plan->unused_args.n; i++)
 		progress_warn(b->progress,
@@ -177,125 +151,85 @@ static int make_plan(struct build *b, struct err **e)
 	return 0;
 }
 
-/* ---- cache ---- */
-
-static int compute_keys(struct build *b, struct err **e)
+/* What a base image sets, for the build checks. */
+static bool base_sets(void *arg, const char *image, struct lint_base *ret)
 {
-	const char *below = b->base->key;
+	const struct build *b = arg;
 
-	b->selections = xcalloc(b->plan->steps.n, sizeof(*b->selections));
-	for (size_t i = 0; i < b->plan->steps.n; i++) {
-		struct step *step = &b->plan->steps.at[i];
+	for (size_t i = 0; i < b->n_bases; i++) {
+		const struct base *base = b->bases[i];
 
-		b->where = step->where;
-		if (step->kind == STEP_COPY &&
-		    context_select(b->context, &step->sources, step->is_add, &b->selections[i],
-				   e))
-			return err_wrap(e, "%s", step->text);
-		cachekey_step(step, below, &b->selections[i], step->key);
-		below = step->key;
-	}
-	b->where = (struct plan_where){ 0 };
-	return 0;
-}
-
-/* The deepest step beyond those done whose result is stored, and fits the disk that was asked
- * for. */
-static int find_cached(struct build *b, struct err **e)
-{
-	uint64_t limit = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
-
-	for (size_t i = b->is_uncached ? 0 : b->plan->steps.n; i > b->n_done; i--) {
-		AUTO(store_disk) disk = NULL;
-		struct chain chain = { 0 };
-		int found = store_disk_find(b->store, b->plan->steps.at[i - 1].key, NULL, limit,
-					    &disk, e);
-
-		if (found < 0)
-			return -1;
-		if (!found)
+		if (!base || !streq(base->name, image))
 			continue;
-		if (chain_open(b->store, disk->id, &chain, e) == 0) {
-			chain_release(&b->chain);
-			b->chain = chain;
-			b->n_cached += i - b->n_done;
-			b->n_done = i;
-			return 0;
-		}
-		/* A disk below it has gone: what is left of the cache may still do. */
-		err_drop(e);
-		chain_release(&chain);
+		*ret = (struct lint_base){ .env = &base->config.env,
+					   .cwd = base->config.cwd,
+					   .has_shell = base->config.shell.n };
+		return true;
 	}
-	return 0;
+	return false;
 }
 
-static size_t shown_from(const struct build *b)
+static int show_checks(struct build *b, struct err **e)
 {
-	return !b->base->image && !b->base->tmpl ? 0 : 1; /* scratch is no step */
+	struct lint_opts lo = { .target = b->o->target,
+				.is_target_only = true,
+				.check = check_option(&b->o->build_args),
+				.ignore = context_ignore(b->file->context),
+				.base = base_sets,
+				.arg = b };
+	struct df_where where;
+
+	if (check_build(b->df, &b->o->build_args, &lo, b->progress, &where, e) == 0)
+		return 0;
+	b->where = (struct plan_where){ where.line, where.end_line };
+	return -1;
 }
 
-static void show_cached(struct build *b, size_t first)
+/* The configuration of the result. */
+static const struct plan_stage *target(const struct build *b)
 {
-	size_t total = shown_from(b) + b->plan->steps.n;
-
-	for (size_t i = first; i < b->n_done; i++) {
-		progress_begin(b->progress, "[%zu/%zu] %s", shown_from(b) + i + 1, total,
-			       b->plan->steps.at[i].text);
-		progress_cached(b->progress);
-	}
+	return &b->plan->stages[b->plan->target];
 }
 
-static int ensure_base(struct build *b, struct err **e)
+static struct base *base_of(const struct build *b)
 {
-	b->where = b->plan->from.where;
-	if (!b->n_done && base_disk(b->store, b->base, b->who, b->progress, &b->chain, e))
-		return -1;
-	if (b->n_done) {
-		progress_begin(b->progress, "FROM %s%s%s", b->base->name,
-			       *b->base->digest ? "@" : "", b->base->digest);
-		progress_cached(b->progress);
-	}
-	b->where = (struct plan_where){ 0 };
-	return 0;
+	return graph_base(&b->graph, b->plan->target);
 }
 
-static uint64_t round_up(uint64_t n, uint64_t to)
+static int open_graph(struct build *b, struct err **e)
 {
-	return (n + to - 1) / to * to;
+	struct tree_context main_context = { .name = xstrdup("") };
+
+	b->graph.store = b->store;
+	b->graph.progress = b->progress;
+	b->graph.plan = b->plan;
+	b->graph.has_no_cache = b->o->has_no_cache;
+	b->graph.no_cache_filter = &b->o->no_cache_filter;
+	b->graph.who = b->who;
+	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
+	b->graph.where = &b->where;
+	main_context.context = take(b->file->context);
+	vec_push(&b->graph.contexts, main_context);
+	return graph_open(&b->graph, b->bases, e);
+}
+
+static struct chain *chain_of(struct build *b)
+{
+	return &b->graph.stages[b->plan->target].chain;
 }
 
 /* Those that were there before the first step. */
 static size_t n_base_disks(const struct build *b)
 {
-	return b->base->tmpl ? b->base->tmpl->chain.n : 1;
-}
-
-static int choose_disk(struct build *b, struct err **e)
-{
-	uint64_t base_bytes = b->chain.disks.at[0]->fs_bytes;
-	uint64_t least = chain_fs_bytes(&b->chain);
-
-	if (b->o->disk_bytes && b->o->disk_bytes < least) {
-		autofree char *has = str_human_bytes(b->o->disk_bytes);
-		autofree char *needs = str_human_bytes(least);
-
-		return err_set(e, ERR_USAGE,
-			       "--disk %s is too small: the root file system of %s is %s", has,
-			       b->base->name, needs);
-	}
-	b->disk_bytes = b->o->disk_bytes ? round_up(b->o->disk_bytes, 4096)
-					 : round_up(base_bytes + default_free_bytes, gib);
-	if (b->disk_bytes < least)
-		b->disk_bytes = least;
-	return 0;
+	return base_of(b)->tmpl ? base_of(b)->tmpl->chain.n : 1;
 }
 
 /* ---- start and ready ---- */
 
 static int choose_start(struct build *b, struct err **e)
 {
-	const struct oci_config *config = &b->plan->config;
-	const struct tmpl *parent = b->base->tmpl;
+	const struct oci_config *config = &target(b)->config;
+	const struct tmpl *parent = base_of(b)->tmpl;
 
 	b->ready = b->o->ready;
 	b->ready.what = b->o->ready.what ? xstrdup(b->o->ready.what) : NULL;
@@ -305,7 +239,7 @@ static int choose_start(struct build *b, struct err **e)
 	}
 	/* A template built from a template goes on as its parent does, unless it is told
 	 * otherwise. */
-	if (parent && !b->plan->has_own_command && parent->start.n) {
+	if (parent && !target(b)->has_own_command && parent->start.n) {
 		strv_copy(&b->start, &parent->start);
 		return b->ready.kind ? 0 : ready_from_text(parent->ready, &b->ready, e);
 	}
@@ -325,15 +259,15 @@ static int choose_start(struct build *b, struct err **e)
 
 /* What makes two templates the same: the file system, what runs in it, and the machine it was
  * saved on. */
-static void template_key(const struct build *b, cachekey ret)
+static void template_key(struct build *b, cachekey ret)
 {
 	AUTO(sha256) h = sha256_new();
-	AUTO(json) config = oci_config_to_json(&b->plan->config);
+	AUTO(json) config = oci_config_to_json(&target(b)->config);
 	autofree char *config_text = json_text(config);
 	autofree char *ready = ready_text(&b->ready);
 
 	sha256_add_field(h, "kiln-template-1");
-	sha256_add_field(h, chain_top(&b->chain)->key);
+	sha256_add_field(h, chain_top(chain_of(b))->key);
 	sha256_add_field(h, config_text);
 	sha256_add_u64(h, b->start.n);
 	for (size_t i = 0; i < b->start.n; i++)
@@ -366,15 +300,15 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	autofree char *state = xasprintf("%s/state", dir);
 	autofree char *log_path = xasprintf("%s/start.log", dir);
 	struct service_opts service = {
-		&b->start, NULL, &b->plan->config, &b->ready, b->o->ready_timeout_sec, b->scan
+		&b->start, NULL, &target(b)->config, &b->ready, b->o->ready_timeout_sec, b->scan
 	};
 	struct timespec from, to;
 	struct machine_opts mo = {
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->disk_bytes,
-		.chain = b->chain.paths.at,
-		.n_chain = b->chain.paths.n,
+		.chain = chain_of(b)->paths.at,
+		.n_chain = chain_of(b)->paths.n,
 		.overlay_path = overlay,
 		.ram_path = ram,
 	};
@@ -408,25 +342,25 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	t->memory_stored_bytes = stored_bytes(ram);
 	t->state_bytes = stored_bytes(state);
 	t->disk_stored_bytes = stored_bytes(overlay);
-	for (size_t i = 0; i < b->chain.paths.n; i++)
-		t->disk_stored_bytes += stored_bytes(b->chain.paths.at[i]);
+	for (size_t i = 0; i < chain_of(b)->paths.n; i++)
+		t->disk_stored_bytes += stored_bytes(chain_of(b)->paths.at[i]);
 	return fs_write_atomic(log_path, log.at, log.len, 0600, e);
 }
 
-static void describe(const struct build *b, struct tmpl *t, const cachekey key)
+static void describe(struct build *b, struct tmpl *t, const cachekey key)
 {
 	free(t->name);
 	t->name = xstrdup(b->o->names.n ? b->o->names.at[0] : "");
 	t->key = xstrdup(key);
 	t->created_sec = time(NULL);
-	t->base_name = xstrdup(b->base->name);
-	t->base_digest = xstrdup(b->base->digest);
-	vec_each (disk, &b->chain.disks)
+	t->base_name = xstrdup(base_of(b)->name);
+	t->base_digest = xstrdup(base_of(b)->digest);
+	vec_each (disk, &chain_of(b)->disks)
 		vec_push(&t->chain, xstrdup((*disk)->id));
 	t->disk_bytes = b->disk_bytes;
 	t->cpus = b->o->cpus;
 	t->memory_mib = b->o->memory_mib;
-	t->config = oci_config_to_json(&b->plan->config);
+	t->config = oci_config_to_json(&target(b)->config);
 	strv_copy(&t->start, &b->start);
 	t->ready = ready_text(&b->ready);
 	t->kiln_version = xstrdup(KILN_VERSION);
@@ -455,7 +389,7 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, &b->chain, n_base_disks(b), b->leaky_disk,
+	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b), b->leaky_disk,
 				  e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
@@ -467,58 +401,36 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 
 /* ---- the road ---- */
 
-/* Runs what is to be run, as far as it is our turn. */
-static int run_some(struct build *b, struct store_key *take_turn, struct err **e)
-{
-	const struct steps_opts so = {
-		.store = b->store,
-		.host = b->host,
-		.progress = b->progress,
-		.plan = b->plan,
-		.selections = b->selections,
-		.context = b->context,
-		.who = b->who,
-		.cpus = b->o->cpus,
-		.memory_mib = b->o->memory_mib,
-		.disk_bytes = b->disk_bytes,
-		.scan = b->scan,
-		.n_shown_before = shown_from(b),
-		.n_shown = shown_from(b) + b->plan->steps.n,
-	};
-
-	return steps_run(&so, take_turn, &b->chain, &b->n_done, &b->where, e);
-}
-
-/* A build without cache neither takes what others make, nor has them wait. */
 static int run_steps(struct build *b, struct err **e)
 {
-	show_cached(b, 0);
-	while (b->n_done < b->plan->steps.n) {
-		AUTO(store_key) turn = NULL;
-		size_t n_before = b->n_done;
+	struct steps_opts so = {
+		.graph = &b->graph,
+		.host = b->host,
+		.secrets = &b->o->secrets,
+		.ssh = b->o->ssh,
+		.scan = b->scan,
+		.cpus = b->o->cpus,
+		.memory_mib = b->o->memory_mib,
+		.disk_bytes = b->o->disk_bytes,
+	};
 
-		if (!b->is_uncached && (turn_take(b->store, b->plan->steps.at[n_before].key,
-						  b->who, b->progress, &turn, e) ||
-					find_cached(b, e) || choose_disk(b, e)))
-			return -1;
-		show_cached(b, n_before);
-		if (b->n_done == n_before && run_some(b, take(turn), e))
-			return -1;
-	}
-	return 0;
+	if (graph_complete(&so, b->plan->target, e))
+		return -1;
+	return steps_disk_bytes(&so, chain_of(b), base_of(b)->name, &b->disk_bytes, e);
 }
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
 {
+	bool is_uncached = b->graph.stages[b->plan->target].is_uncached;
 	AUTO(store_key) turn = NULL;
 	AUTO(tmpl) t = NULL;
 	cachekey key;
 	int found = 0;
 
 	template_key(b, key);
-	if (!b->is_uncached)
+	if (!is_uncached)
 		found = store_template_find_key(b->store, key, &t, e);
-	if (!found && !b->is_uncached)
+	if (!found && !is_uncached)
 		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
 				? -1
 				: store_template_find_key(b->store, key, &t, e);
@@ -527,7 +439,7 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, &b->chain, n_base_disks(b),
+		if (secret_check_template(b->scan, t, t->dir, chain_of(b), n_base_disks(b),
 					  b->leaky_disk, e))
 			return -1;
 		progress_cached(b->progress);
@@ -544,29 +456,18 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 /* Dockerfile in, named template out. One line per stage, in the order they happen. */
 static int build(struct build *b, struct build_result *ret, struct err **e)
 {
-	autofree char *path = NULL;
-
-	if (read_dockerfile(b, &path, e) || open_context(b, path, e))
-		return -1;
-	if (make_plan(b, e))
-		return -1;
-	if (compute_keys(b, e) || find_cached(b, e))
+	if (read_dockerfile(b, e) || make_plan(b, e) || show_checks(b, e) || open_graph(b, e))
 		return -1;
 	if (choose_start(b, e))
 		return -1;
 	if (host_open(b->store, &b->host, e) ||
 	    host_find_guest(b->host, b->store, b->o->kernel, e))
 		return -1;
-	if (ensure_base(b, e) || choose_disk(b, e))
-		return -1;
-	for (size_t i = 0; i < n_base_disks(b); i++)
-		secret_scan_add_base(b->scan, b->chain.paths.at[i]);
 	if (run_steps(b, e))
 		return -1;
 	if (find_or_make_template(b, ret, e))
 		return err_wrap(e, "making the template");
-	ret->n_steps = b->plan->steps.n;
-	ret->n_cached = b->n_cached;
+	graph_count(&b->graph, &ret->n_steps, &ret->n_cached);
 	return 0;
 }
 
@@ -577,9 +478,9 @@ static void show_place(struct build *b, struct err **e)
 
 	if (!b->where.line || !b->df)
 		return;
-	dockerfile_excerpt(b->df, b->file_name, b->where.line, b->where.end_line, &block);
+	dockerfile_excerpt(b->df, b->file->file_name, b->where.line, b->where.end_line, &block);
 	progress_block(b->progress, block.at);
-	err_wrap(e, "%s:%d", b->file_name, b->where.line);
+	err_wrap(e, "%s:%d", b->file->file_name, b->where.line);
 }
 
 static int normalise_names(const struct build_opts *o, struct build_result *ret, struct err **e)
@@ -643,8 +544,8 @@ static void end_cache(struct build *b, bool is_unchanged)
 {
 	AUTO(err) why = NULL;
 
-	chain_release(&b->chain);
-	base_free(take(b->base));
+	graph_release(&b->graph);
+	b->graph = (struct graph){ 0 };
 	if (b->progress && trim_cache(b, is_unchanged, &why)) {
 		autofree char *text = err_text(why);
 

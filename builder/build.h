@@ -12,11 +12,12 @@
 #include "builder/registry_options.h"
 #include "builder/secret.h"
 #include "builder/service.h"
+#include "builder/ssh.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 
 struct build_opts {
-	const char *context_dir;
+	const char *context_dir; /* contextsource.h */
 	const char
 		*dockerfile; /* -f: a path, "-" for standard input; NULL: CONTEXT/Dockerfile */
 	struct strv names;   /* -t; may be empty: the template then has its id only */
@@ -27,7 +28,8 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
-	struct secrets secrets; /* --secret */
+	struct secrets secrets;       /* --secret */
+	const struct ssh_agents *ssh; /* --ssh; NULL: none */
 	const char *target;
 	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;    /* --pull */
@@ -50,5 +52,9 @@ struct build_result {
  * shown as it happens. */
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e);
 void build_result_release(struct build_result *r);
+
+/* --check: reads the Dockerfile and prints what the build checks say. Returns the exit status:
+ * 0 nothing, 1 warnings, that of the mistake's code; -1 if it can't be read. */
+int build_check(const struct build_opts *o, bool is_json, struct err **e);
 
 #endif

@@ -19,11 +19,15 @@ struct raw {
 	unsigned long long disk;
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
-	struct strv secrets, no_cache_filter;
-	bool is_json, is_quiet;
+	struct strv secrets, ssh, no_cache_filter;
+	bool is_json, is_quiet, is_check;
 };
 
 static const char notes[] =
+	"CONTEXT is a directory, a tar file, - (a tar or a Dockerfile on standard input),\n"
+	"an http(s) URL of either, or a git repository (https://HOST/REPO.git#REF:DIR,\n"
+	"git@HOST:PATH).\n"
+	"\n"
 	"Without a start command the template holds the booted system alone. With a\n"
 	"readiness probe and without --start-cmd, ENTRYPOINT and CMD of the image are "
 	"started.\n"
@@ -151,11 +155,15 @@ static void print_result(const struct raw *raw, const struct build_result *r)
 		printf("%s %s\n", r->names.at[i], r->id);
 }
 
-static int build_and_print(const struct raw *raw, const struct build_opts *o, struct err **e)
+static int build_and_print(const struct raw *raw, struct build_opts *o, struct err **e)
 {
+	AUTO(ssh_agents) ssh = NULL;
 	struct build_result result;
 	int failed;
 
+	if (ssh_agents_open(&raw->ssh, &ssh, e))
+		return -1;
+	o->ssh = ssh;
 	interrupt_start_guard();
 	failed = build_template(o, &result, e);
 	if (!failed)
@@ -167,6 +175,7 @@ static int build_and_print(const struct raw *raw, const struct build_opts *o, st
 static void release(struct raw *raw, struct build_opts *o)
 {
 	strv_release(&raw->secrets);
+	strv_release(&raw->ssh);
 	strv_release(&raw->no_cache_filter);
 	strv_release(&o->names);
 	strv_release(&o->build_args);
@@ -186,7 +195,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 	struct command with_notes = *self;
 	const struct option_def defs[] = {
 		{ 'f', "file", OPTION_STR, &o.dockerfile, "FILE",
-		  "Dockerfile (default CONTEXT/Dockerfile; - is standard input)" },
+		  "Dockerfile (default: Dockerfile in CONTEXT; - is standard input)" },
 		{ 't', "tag", OPTION_STRV, &o.names, "NAME[:TAG]",
 		  "name of the template; may be given several times" },
 		{ 0, "cpus", OPTION_UINT, &raw.cpus, "N", "CPUs of the machine (default 2)" },
@@ -212,12 +221,17 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "give up after this long (default 120)" },
 		{ 0, "build-arg", OPTION_STRV, &o.build_args, "KEY=VALUE",
 		  "value of an ARG; KEY alone takes it from the environment" },
-		{ 0, "build-context", OPTION_STRV, &o.contexts, "NAME=oci-layout://DIR[:TAG]",
-		  "what stands in for the image NAME" },
+		{ 0, "build-context", OPTION_STRV, &o.contexts,
+		  "NAME=DIR|oci-layout://DIR[:TAG]",
+		  "directory to copy from, or what stands in for the image NAME" },
 		{ 0, "label", OPTION_STRV, &o.labels, "KEY=VALUE", "label of the result" },
 		{ 0, "secret", OPTION_STRV, &raw.secrets, "id=ID[,src=FILE|,env=VAR]",
 		  "file or variable for RUN --mount=type=secret" },
+		{ 0, "ssh", OPTION_STRV, &raw.ssh, "ID[=SOCKET|KEY]",
+		  "ssh agent for RUN --mount=type=ssh" },
 		{ 0, "target", OPTION_STR, &o.target, "STAGE", "stage to build" },
+		{ 0, "check", OPTION_BOOL, &raw.is_check, NULL,
+		  "show what is doubtful in the Dockerfile; build nothing" },
 		{ 0, "platform", OPTION_STR, &raw.platform, "PLATFORM", "linux/amd64" },
 		{ 0, "no-cache", OPTION_BOOL, &o.has_no_cache, NULL, "run every step again" },
 		{ 0, "no-cache-filter", OPTION_STRV, &raw.no_cache_filter, "STAGE[,STAGE...]",
@@ -244,12 +258,14 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		status = 0;
 	} else if (!status && operands.n != 1) {
 		status = err_set(e, ERR_USAGE,
-				 "kiln build takes one CONTEXT directory, not %zu (see kiln "
-				 "build --help)",
+				 "kiln build takes one CONTEXT, not %zu (see kiln build "
+				 "--help)",
 				 operands.n);
 	} else if (!status) {
 		o.context_dir = operands.at[0];
-		status = check(&raw, &o, e) ? -1 : build_and_print(&raw, &o, e);
+		status = check(&raw, &o, e) ? -1
+			 : raw.is_check     ? build_check(&o, raw.is_json, e)
+					    : build_and_print(&raw, &o, e);
 	}
 	release(&raw, &o);
 	return status;

@@ -1,7 +1,8 @@
 /*
- * cmd_dockerfile.c - `kiln dockerfile parse|expand|ignored`: how kiln reads a Dockerfile, its
- * variables and its ignore file, for people and for comparison with other builders. Exit status
- * 1 is what is wrong with the text, 2 a wrong command line or a file that can't be read.
+ * cmd_dockerfile.c - `kiln dockerfile parse|expand|ignored|check`: how kiln reads a Dockerfile,
+ * its variables and its ignore file, and what it thinks of it, for people and for comparison
+ * with other builders. Exit status 1 is what is wrong with the text, 2 a wrong command line or
+ * a file that can't be read.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
+#include "builder/check.h"
 #include "builder/commands.h"
 #include "dockerfile/dockerfile.h"
 #include "dockerfile/expand.h"
@@ -33,6 +35,14 @@ static int read_input(const char *path, struct str *ret, struct err **e)
 	if (streq(path, "-"))
 		return fs_read_fd(STDIN_FILENO, "standard input", FILE_MAX_BYTES, ret, e);
 	return fs_read_file(path, FILE_MAX_BYTES, ret, e);
+}
+
+/* How messages call the file. */
+static const char *shown_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return streq(path, "-") ? "Dockerfile" : slash ? slash + 1 : path;
 }
 
 /* ------------------------------------------------------------------ parse */
@@ -62,21 +72,15 @@ static int run_parse(const struct command *self, int argc, char **argv, struct e
 	AUTO(err) why = NULL;
 	autostrv operands = STRV_INIT;
 	autostr text = STR_INIT;
-	const char *path, *slash;
 	int status = options_parse(self, defs, argc, argv, &operands, NULL, e);
 
 	if (status)
 		return status < 0 ? -1 : 0;
 	if (options_check_operands(self, &operands, 1, 1, e))
 		return -1;
-	path = operands.at[0];
-	if (read_input(path, &text, &why))
+	if (read_input(operands.at[0], &text, &why))
 		return fail(why, STATUS_UNUSABLE);
-	slash = strrchr(path, '/');
-	return parse_text(streq(path, "-") ? "Dockerfile"
-			  : slash          ? slash + 1
-					   : path,
-			  &text, &why);
+	return parse_text(shown_name(operands.at[0]), &text, &why);
 }
 
 /* ------------------------------------------------------------------ expand */
@@ -184,6 +188,82 @@ static int run_ignored(const struct command *self, int argc, char **argv, struct
 	return 0;
 }
 
+/* ------------------------------------------------------------------ check */
+
+struct checking {
+	const char *format, *target, *check, *ignore_file;
+	struct strv given, build_args;
+};
+
+static int check_file(struct checking *x, const char *path, struct err **e)
+{
+	AUTO(ignore) g = NULL;
+	autostr text = STR_INIT;
+	autostr ignore_text = STR_INIT;
+	struct lint_opts o = { .build_args = &x->build_args,
+			       .target = x->target,
+			       .is_target_only = x->target,
+			       .check = x->check };
+	struct check c;
+	int status;
+
+	if (read_input(path, &text, e) ||
+	    (x->ignore_file && read_input(x->ignore_file, &ignore_text, e)))
+		return fail(*e, STATUS_UNUSABLE);
+	if (x->ignore_file && ignore_parse(ignore_text.at, ignore_text.len, &g, e)) {
+		err_wrap(e, "%s", x->ignore_file);
+		return fail(*e, STATUS_BAD_TEXT);
+	}
+	o.ignore = g;
+	if (!o.check)
+		o.check = check_option(&x->build_args);
+	check_run(shown_name(path), &text, &o, &c);
+	status = c.error ? STATUS_BAD_TEXT : 0;
+	if (streq(x->format, "json"))
+		check_print_json(&c);
+	else
+		check_print_text(&c, false);
+	if (c.error && !streq(x->format, "json"))
+		check_print_error(&c);
+	check_release(&c);
+	return status;
+}
+
+static int run_check(const struct command *self, int argc, char **argv, struct err **e)
+{
+	struct checking x = { .format = "text" };
+	const struct option_def defs[] = {
+		{ 0, "format", OPTION_STR, &x.format, "FORMAT", "text (default) or json" },
+		{ 0, "target", OPTION_STR, &x.target, "STAGE",
+		  "look at this stage and what it needs (default: all stages)" },
+		{ 0, "build-arg", OPTION_STRV, &x.given, "KEY=VALUE",
+		  "value of an ARG; KEY alone takes it from the environment" },
+		{ 0, "check", OPTION_STR, &x.check, "OPTIONS",
+		  "in place of the check directive: skip=RULE,..., error=true, "
+		  "experimental=RULE,..." },
+		{ 0, "ignore-file", OPTION_STR, &x.ignore_file, "FILE",
+		  "the context's .dockerignore, for the rule CopyIgnoredFile" },
+		{ 0 },
+	};
+	AUTO(err) why = NULL;
+	autostrv operands = STRV_INIT;
+	int status = options_parse(self, defs, argc, argv, &operands, NULL, e);
+
+	if (status) {
+		status = status < 0 ? -1 : 0;
+	} else if (options_check_operands(self, &operands, 1, 1, e)) {
+		status = -1;
+	} else if (!streq(x.format, "text") && !streq(x.format, "json")) {
+		status = err_set(e, ERR_USAGE, "--format is text or json, not '%s'", x.format);
+	} else {
+		check_build_args(&x.given, &x.build_args);
+		status = check_file(&x, operands.at[0], &why);
+	}
+	strv_release(&x.given);
+	strv_release(&x.build_args);
+	return status;
+}
+
 /* ------------------------------------------------------------------ the family */
 
 static const struct command subcommands[] = {
@@ -195,6 +275,10 @@ static const struct command subcommands[] = {
 	{ "dockerfile ignored", "IGNOREFILE -- PATH...",
 	  "Tell which paths of a context an ignore file leaves out",
 	  "Paths are relative to the context and need not exist.", run_ignored, false },
+	{ "dockerfile check", "FILE", "Show what is wrong or doubtful in a Dockerfile",
+	  "FILE - is standard input. No image is looked at: one is taken to set nothing but\n"
+	  "PATH. Exit status: 0 if it could be built, however many warnings; else 1.",
+	  run_check, false },
 };
 
 enum { N_SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
@@ -216,12 +300,13 @@ static int show_family(const struct command *self, int argc, char **argv, struct
 	for (size_t i = 0; i < N_SUBCOMMANDS; i++)
 		str_addf(&notes, "\n  %-8s  %s", last_word(&subcommands[i]),
 			 subcommands[i].summary);
-	with_notes.operands = "parse|expand|ignored ARG...";
+	with_notes.operands = "parse|expand|ignored|check ARG...";
 	with_notes.notes = notes.at;
 	status = options_parse(&with_notes, defs, argc, argv, &operands, NULL, e);
 	if (status)
 		return status < 0 ? -1 : 0;
-	return err_set(e, ERR_USAGE, "kiln dockerfile needs one of parse, expand, ignored");
+	return err_set(e, ERR_USAGE,
+		       "kiln dockerfile needs one of parse, expand, ignored, check");
 }
 
 int cmd_dockerfile(const struct command *self, int argc, char **argv, struct err **e)
@@ -232,6 +317,7 @@ int cmd_dockerfile(const struct command *self, int argc, char **argv, struct err
 		if (streq(argv[1], last_word(&subcommands[i])))
 			return subcommands[i].run(&subcommands[i], argc - 1, argv + 1, e);
 	return err_set(e, ERR_USAGE,
-		       "kiln dockerfile has no command '%s': there are parse, expand, ignored",
+		       "kiln dockerfile has no command '%s': there are parse, expand, ignored, "
+		       "check",
 		       argv[1]);
 }

@@ -2,9 +2,12 @@
  * context.h - the build context: a directory on the host, less what .dockerignore leaves out.
  *
  * context_select() turns one COPY's sources into files and a content digest (names, types,
- * modes, bytes, link targets; never times), and remembers the files; context_pack() writes
- * what was remembered to an ext4 image, which the guest reads. A file that changes between
+ * modes, bytes, link targets; never times); context_pack() writes what several have selected to
+ * one ext4 image, which the guest reads. A file that changes between
  * the two is an error, never a mixture.
+ *
+ * Extended attributes are copied, but for the host's own labels (security.* other than
+ * capabilities, system.*).
  *
  * Paths: sources are cleaned against the context's root; a symlink in a source is followed
  * inside the root, and one that points out of it is refused. Symlinks inside a copied
@@ -21,6 +24,8 @@
 #include "base/sha256.h"
 #include "base/str.h"
 
+struct addsources;
+struct add_flags;
 struct context;
 
 /*
@@ -31,22 +36,51 @@ int context_open(const char *dir, const struct str *ignore_text, const char *ign
 		 struct context **ret, struct err **e);
 void context_free(struct context *c);
 DEFINE_AUTO(context)
+/* What the directory belongs to, freed with the context (contextsource.h). */
+struct contextsource;
+void context_keep_source(struct context *c, struct contextsource *take_source);
+/* The rules of its ignore file; the context's. */
+struct ignore;
+const struct ignore *context_ignore(const struct context *c);
+
+/* What one step reads of it. */
+struct context_ask {
+	const struct strv *sources;  /* as written, expanded; may be NULL */
+	const struct strv *excludes; /* --exclude; may be NULL */
+	bool has_parents;            /* --parents */
+	/* ADD: where URLs, git repositories and archives are looked at; NULL: COPY */
+	struct addsources *add;
+	const struct add_flags *add_flags;
+};
 
 struct context_selection {
 	struct strv paths; /* what the sources came to: relative to the root, no wildcards, ""
-			      is the root itself */
+			      is the root itself; "a/./b" where --parents begins inside */
 	char digest[SHA256_HEX + 1];
 	bool has_wildcard;
+	const struct context *context; /* borrowed */
+	struct context_file *files;    /* sorted, unique; what context_pack() writes */
+	size_t n_files;
+	struct addsources *add; /* borrowed; trees first_add .. of it are selected too */
+	size_t first_add, n_add;
 };
 /*
- * is_add: a source that is an archive would be unpacked; that is refused, as is everything else
- * we don't do. ERR_USAGE: a source is missing, ignored, outside, or such an archive.
+ * ERR_USAGE: a source is missing, ignored, outside; and the errors of addsource.h. *ret is zeroed,
+ * or was filled by context_add_inline().
  */
-int context_select(struct context *c, const struct strv *sources, bool is_add,
+int context_select(struct context *c, const struct context_ask *ask,
 		   struct context_selection *ret, struct err **e);
+/* A file that is in no directory: a heredoc. Its path is the last of ret->paths; the digest
+ * counts name and bytes in. */
+void context_add_inline(struct context_selection *ret, const char *name,
+			const struct str *content);
 void context_selection_release(struct context_selection *s);
 
-/* Writes every file selected so far to one read-only ext4 image. */
-int context_pack(struct context *c, const char *out_path, struct err **e);
+/*
+ * Writes selections to one read-only ext4 image: number i is what the directory "i" holds.
+ * Files that several selections share are there once.
+ */
+int context_pack(const struct context_selection *const *selections, size_t n,
+		 const char *out_path, struct err **e);
 
 #endif

@@ -32,6 +32,7 @@ struct base {
 	struct oci_image *image;          /* NULL for scratch and templates */
 	struct tmpl *tmpl;                /* of a template, pinned; else NULL */
 	struct registry_options registry; /* with which its layers are fetched */
+	bool is_scanned;                  /* secret_scan_add_base() knows its disks */
 	int blobs_fd; /* the image's blobs are pinned until it has its disk; -1 */
 };
 
@@ -43,6 +44,9 @@ void base_free(struct base *b);
 DEFINE_AUTO(base)
 /* Checks the form of each --build-context, so that a mistake shows before any work. */
 int image_check_contexts(const struct strv *contexts, struct err **e);
+/* The value of the --build-context of that name. The caller frees. */
+int image_context_word(const struct strv *contexts, const char *name, char **ret,
+		      struct err **e);
 /* Looks for the base disk in the store, or fetches and flattens the image, unless another build
  * is doing that (turn.h; who: we). *ret is the chain of the base. */
 int base_disk(struct store *s, struct base *b, const char *who, struct progress *p,

@@ -75,7 +75,8 @@ static int set_up(struct machine *m, const struct machine_opts *o, int timeout_m
 		.hostname = o->hostname ? o->hostname : "kiln",
 		.has_network = true,
 		.is_build = o->is_build,
-		.context_serial = o->context_path ? "context" : NULL,
+		.disks = o->disks,
+		.n_disks = o->n_disks,
 	};
 
 	if (agentlink_open(&link, timeout_ms, &m->link, e))
@@ -99,7 +100,6 @@ static int boot_once(const struct host *h, const struct machine_opts *o, int tim
 		     struct machine **ret, struct err **e)
 {
 	AUTO(machine) m = xcalloc(1, sizeof(*m));
-	struct vm_disk context = { o->context_path, "context" };
 	struct vm_opts vm = {
 		.cpus = o->cpus,
 		.memory_mib = o->memory_mib,
@@ -110,8 +110,8 @@ static int boot_once(const struct host *h, const struct machine_opts *o, int tim
 		.n_chain = o->n_chain,
 		.overlay_path = o->overlay_path,
 		.disk_bytes = o->disk_bytes,
-		.disks = &context,
-		.n_disks = o->context_path ? 1 : 0,
+		.disks = o->disks,
+		.n_disks = o->n_disks,
 		.ram_path = o->ram_path,
 		.forwards = o->forwards,
 		.n_forwards = o->n_forwards,
@@ -144,6 +144,9 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 		err_drop(e);
 		unlink(o->overlay_path);
 		unlink(o->ram_path);
+		for (size_t k = 0; k < o->n_disks; k++)
+			if (o->disks[k].overlay_path)
+				unlink(o->disks[k].overlay_path);
 	}
 }
 

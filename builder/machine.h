@@ -42,7 +42,8 @@ struct machine_opts {
 	const char *const *chain;
 	size_t n_chain;
 	const char *overlay_path;
-	const char *context_path; /* ext4 that COPY reads, or NULL */
+	const struct vm_disk *disks; /* beside the root's; the guest numbers them alike */
+	size_t n_disks;
 	const char *ram_path;
 	bool is_build;
 	const char *hostname;

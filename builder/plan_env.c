@@ -7,7 +7,7 @@
  * changes. */
 static int one_arg(struct planner *p, const char *word, struct err **e)
 {
-	struct strv *env = p->is_in_stage ? &p->env : &p->global;
+	struct strv *env = p->stage ? &p->stage->env : &p->global;
 	size_t n = strcspn(word, "=");
 	autofree char *name = xstrndup(word, n);
 	autofree char *value = NULL;
@@ -20,7 +20,7 @@ static int one_arg(struct planner *p, const char *word, struct err **e)
 	given = planner_build_arg(p, name);
 	if (!given)
 		given = value;
-	if (!given && p->is_in_stage)
+	if (!given && p->stage)
 		given = strv_env_get(&p->global, name);
 	if (given)
 		strv_env_set(env, name, given);
@@ -63,8 +63,8 @@ int plan_env(struct planner *p, const struct df_instruction *in, struct err **e)
 	if (expand_pairs(p, in, &pairs, e))
 		return -1;
 	for (size_t i = 0; i + 1 < pairs.n; i += 2) {
-		strv_env_set(&p->env, pairs.at[i], pairs.at[i + 1]);
-		strv_env_set(&p->plan->config.env, pairs.at[i], pairs.at[i + 1]);
+		strv_env_set(&p->stage->env, pairs.at[i], pairs.at[i + 1]);
+		strv_env_set(&p->stage->config.env, pairs.at[i], pairs.at[i + 1]);
 	}
 	return 0;
 }
@@ -76,6 +76,6 @@ int plan_label(struct planner *p, const struct df_instruction *in, struct err **
 	if (expand_pairs(p, in, &pairs, e))
 		return -1;
 	for (size_t i = 0; i + 1 < pairs.n; i += 2)
-		strv_env_set(&p->plan->config.labels, pairs.at[i], pairs.at[i + 1]);
+		strv_env_set(&p->stage->config.labels, pairs.at[i], pairs.at[i + 1]);
 	return 0;
 }

@@ -30,24 +30,36 @@ static int check_step(struct secret_scan *scan, const struct step *step, struct 
 	return 0;
 }
 
+static int check_stage(struct secret_scan *scan, const struct plan_stage *s,
+		       struct plan_where *where, struct err **e)
+{
+	vec_each (step, &s->steps) {
+		if (check_step(scan, step, e)) {
+			*where = step->where;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int secret_check_plan(struct secret_scan *scan, const struct plan *plan,
 		      struct plan_where *where, struct err **e)
 {
 	AUTO(json) config = NULL;
 
+	const struct plan_stage *config_of = &plan->stages[plan->target];
+
 	if (!scan)
 		return 0;
-	for (size_t i = 0; i < plan->steps.n; i++)
-		if (check_step(scan, &plan->steps.at[i], e)) {
-			*where = plan->steps.at[i].where;
+	for (size_t i = 0; i < plan->n_stages; i++)
+		if (check_stage(scan, &plan->stages[i], where, e))
 			return -1;
-		}
 	/* As they are too: JSON escapes some bytes. */
-	if (check_words(scan, &plan->config.env, "the environment of the image", e) ||
-	    check_words(scan, &plan->config.cmd, "CMD of the image", e) ||
-	    check_words(scan, &plan->config.entrypoint, "ENTRYPOINT of the image", e))
+	if (check_words(scan, &config_of->config.env, "the environment of the image", e) ||
+	    check_words(scan, &config_of->config.cmd, "CMD of the image", e) ||
+	    check_words(scan, &config_of->config.entrypoint, "ENTRYPOINT of the image", e))
 		return -1;
-	config = oci_config_to_json(&plan->config);
+	config = oci_config_to_json(&config_of->config);
 	return check_json(scan, config, "the configuration of the image", e);
 }
 

@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "builder/guest_output.h"
+#include "builder/sources.h"
+#include "builder/stepmounts.h"
+
+enum { PUMP_MS = 50 };
 
 char *steps_command_text(const struct strv *argv)
 {
@@ -44,7 +48,7 @@ static int failed_run(const struct steps_opts *o, const struct step *step,
 	autofree char *how = steps_exit_text(x);
 	const char *hint = "";
 
-	if (progress_tail_has(o->progress, "No space left on device"))
+	if (progress_tail_has(o->graph->progress, "No space left on device"))
 		hint = " (the guest's disk is full: give it more with --disk)";
 	return err_set(e, ERR_STEP, "process \"%s\" did not complete successfully: %s%s",
 		       command, how, hint);
@@ -57,66 +61,169 @@ int steps_not_run(struct err **e)
 	return -1;
 }
 
-static int run_command(const struct steps_opts *o, struct agentlink *link,
-		       const struct step *step, struct err **e)
+/* One RUN under way. */
+struct running {
+	const struct steps_opts *o;
+	struct agentlink *link;
+	const struct stage_step *step;
+	struct step_mounts mounts;
+	struct strv env;
+	VEC(struct ssh_relay *) relays;
+};
+
+static void running_release(struct running *r)
 {
-	AUTO(guest_output) output = guest_output_new(o->progress, o->scan, NULL, 0);
-	struct strv env = STRV_INIT;
+	vec_each (relay, &r->relays)
+		ssh_relay_free(*relay);
+	vec_release(&r->relays);
+	for (size_t i = 0; i < r->env.n; i++) /* secrets may be among them */
+		explicit_bzero(r->env.at[i], strlen(r->env.at[i]));
+	strv_release(&r->env);
+	step_mounts_release(&r->mounts);
+}
+
+static void take_env(struct running *r)
+{
+	strv_copy(&r->env, &r->step->plan->env);
+	for (size_t i = 0; i < r->o->graph->plan->proxies.n; i++)
+		strv_push(&r->env, r->o->graph->plan->proxies.at[i]);
+	for (size_t i = 0; i < r->mounts.env.n; i++) {
+		const char *entry = r->mounts.env.at[i];
+
+		/* The step's own SSH_AUTH_SOCK wins over ours; a secret's variable is asked
+		 * for. */
+		if (!str_starts(entry, "SSH_AUTH_SOCK=") ||
+		    !strv_env_get(&r->env, "SSH_AUTH_SOCK"))
+			strv_push(&r->env, entry);
+	}
+}
+
+static int start_relays(struct running *r, struct err **e)
+{
+	for (size_t i = 0; i < r->mounts.ssh_ids.n; i++) {
+		autofree char *name = xasprintf("ssh.%zu", i);
+		struct ssh_relay *relay;
+
+		if (ssh_relay_start(r->o->ssh, r->mounts.ssh_ids.at[i], name, r->link, &relay,
+				    e))
+			return -1;
+		vec_push(&r->relays, relay);
+	}
+	return 0;
+}
+
+/* Like agent_run(), with an ear for the ssh agents' sockets. */
+static int run_to_end(struct running *r, const struct agent_exec *x, struct agent_exit *ret,
+		      struct err **e)
+{
+	uint32_t id;
+
+	if (!r->relays.n)
+		return agent_run(r->link, x, -1, ret, e);
+	if (agent_start(r->link, x, &id, e))
+		return -1;
+	while (!agent_exit_of(r->link, id).has_ended) {
+		if (agent_pump(r->link, PUMP_MS, e))
+			return -1;
+		vec_each (relay, &r->relays)
+			if (ssh_relay_serve(*relay, e))
+				return -1;
+	}
+	*ret = agent_exit_of(r->link, id);
+	return 0;
+}
+
+static int run_prepared(struct running *r, struct err **e)
+{
+	AUTO(guest_output) output =
+		guest_output_new(r->o->graph->progress, r->o->scan, NULL, 0);
+	const struct step *step = r->step->plan;
 	struct agent_exec x = {
 		.argv = &step->argv,
-		.env = &env,
+		.env = &r->env,
 		.user = step->user,
 		.cwd = step->cwd,
+		.has_no_network = step->has_no_network,
+		.mounts = r->mounts.at,
+		.n_mounts = r->mounts.n,
 		.on_output = guest_output_feed,
 		.arg = output,
 	};
 	struct agent_exit end;
-	int failed;
 
-	strv_copy(&env, &step->env);
-	for (size_t i = 0; i < o->plan->proxies.n; i++)
-		strv_push(&env, o->plan->proxies.at[i]);
-	failed = agent_run(link, &x, -1, &end, e);
-	strv_release(&env);
-	if (failed)
+	if (run_to_end(r, &x, &end, e))
 		return steps_not_run(e);
 	if (guest_output_end(output, "the output of this step", e))
 		return -1;
-	return end.status || end.signal ? failed_run(o, step, &end, e) : 0;
+	return end.status || end.signal ? failed_run(r->o, step, &end, e) : 0;
 }
 
-static int run_copy(struct agentlink *link, const struct step *step,
-		    const struct context_selection *selection, struct err **e)
+static int run_command(const struct steps_opts *o, const struct step_disks *disks,
+		       struct agentlink *link, const struct stage_step *step, struct err **e)
 {
+	struct running r = { .o = o, .link = link, .step = step };
+	int failed = step_mounts_fill(disks, step, o->secrets, o->ssh, &r.mounts, e);
+
+	if (!failed) {
+		take_env(&r);
+		failed = start_relays(&r, e) || run_prepared(&r, e);
+	}
+	running_release(&r);
+	return failed ? -1 : 0;
+}
+
+/* What comes from the context, and inline files; then what comes from another tree. */
+static int run_copy(const struct step_disks *disks, struct agentlink *link,
+		    const struct stage_step *s, struct err **e)
+{
+	const struct step *step = s->plan;
+	char root[24];
 	struct agent_copy copy = {
-		.sources = &selection->paths,
 		.dest = step->dest,
-		.chown = step->chown,
-		.chmod = step->chmod,
-		.has_many = step->sources.n > 1,
+		.chown = step->flags.chown,
+		.chmod = step->flags.chmod,
+		.is_link = step->flags.is_link,
+		.has_many = step->inputs.n > 1 || s->selection.has_wildcard,
 	};
 
-	return selection->paths.n ? agent_copy(link, &copy, e) : 0;
+	if (s->selection.paths.n) {
+		step_disks_root(disks, &s->selection, root);
+		copy.from = (struct agent_selection){ .disk = step_disks_context(disks),
+						      .root = root,
+						      .sources = &s->selection.paths,
+						      .has_parents = step->flags.has_parents,
+						      .is_literal = true };
+		if (agent_copy(link, &copy, e))
+			return -1;
+	}
+	vec_each (r, &s->reads) {
+		tree_read_ask(r, &copy.from);
+		copy.from.disk = step_disks_tree(disks, r->tree);
+		for (size_t i = 0; i < r->sources.n; i++)
+			copy.has_many |= source_has_wildcard(r->sources.at[i]);
+		if (agent_copy(link, &copy, e))
+			return -1;
+	}
+	return 0;
 }
 
-static int run_one(const struct steps_opts *o, struct agentlink *link, size_t i, struct err **e)
+static int run_one(const struct steps_opts *o, const struct step_disks *disks,
+		   struct agentlink *link, const struct stage_step *step, struct err **e)
 {
-	const struct step *step = &o->plan->steps.at[i];
-
-	switch (step->kind) {
+	switch (step->plan->kind) {
 	case STEP_RUN:
-		return run_command(o, link, step, e);
+		return run_command(o, disks, link, step, e);
 	case STEP_COPY:
-		return run_copy(link, step, &o->selections[i], e);
+		return run_copy(disks, link, step, e);
 	case STEP_WORKDIR:
-		return agent_mkdir(link, step->cwd, step->user, e);
+		return agent_mkdir(link, step->plan->cwd, step->plan->user, e);
 	}
-	return err_set(e, ERR_BUG, "step of kind %d", step->kind);
+	return err_set(e, ERR_BUG, "step of kind %d", step->plan->kind);
 }
 
 /* Puts what the step wrote into the store; the VM goes on with a new overlay, next_path. */
 static int commit(const struct steps_opts *o, struct machine *m, const char *path,
-		  const char *next_path, const struct step *step, struct chain *chain,
+		  const char *next_path, const struct stage_step *step, struct chain *chain,
 		  struct err **e)
 {
 	struct store_disk *disk;
@@ -126,120 +233,272 @@ static int commit(const struct steps_opts *o, struct machine *m, const char *pat
 		return err_wrap(e, "saving the result of the step");
 	if (secret_scan_file(o->scan, path, "what this step wrote to the disk", e))
 		return -1;
-	if (store_disk_add(o->store, path, step->key, chain_top(chain)->id, m->fs_bytes,
-			   step->text, &disk, e))
+	if (store_disk_add(o->graph->store, path, step->key, chain_top(chain)->id, m->fs_bytes,
+			   step->plan->text, &disk, e))
 		return err_wrap(e, "storing the result of the step");
 	chain_push(chain, disk);
 	return 0;
 }
 
-static bool needs_context(const struct steps_opts *o, size_t first)
+/* What the agent says of files that aren't there is a mistake in the Dockerfile. */
+static int not_found(struct err **e)
 {
-	for (size_t i = first; i < o->plan->steps.n; i++)
-		if (o->plan->steps.at[i].kind == STEP_COPY && o->selections[i].paths.n)
-			return true;
-	return false;
+	if ((*e)->code == ERR_NOTFOUND)
+		(*e)->code = ERR_USAGE;
+	return err_wrap(e, "failed to compute cache key");
 }
 
-static int boot(const struct steps_opts *o, struct workdir *work, const struct chain *chain,
-		size_t first, const char *overlay, struct machine **ret, struct err **e)
+/* Asks the guest what the store doesn't know, so that the step has a key. */
+static int learn(struct graph *g, const struct step_disks *disks, struct agentlink *link,
+		 struct stage *s, struct err **e)
 {
-	autofree char *context = workdir_path(work, "context.ext4");
+	struct stage_step *step = &s->steps[s->n_done];
+
+	vec_each (r, &step->reads) {
+		struct agent_selection ask;
+		cachekey content;
+
+		if (r->is_known)
+			continue;
+		tree_read_ask(r, &ask);
+		ask.disk = step_disks_tree(disks, r->tree);
+		if (agent_digest(link, &ask, content, e))
+			return not_found(e);
+		if (tree_read_learn(g, r, content, e))
+			return -1;
+	}
+	return stage_settle(g, s, e);
+}
+
+/* When all of a stage has been run, its machine answers what later stages will ask. A path that
+ * isn't there is their mistake, and they will say so. */
+static int answer_reader(struct graph *g, struct tree_read *r, void *arg, struct err **e)
+{
+	struct agent_selection ask;
+	struct err *missing = NULL;
+	cachekey content;
+
+	if (r->is_known)
+		return 0;
+	tree_read_ask(r, &ask);
+	ask.disk = PROTO_NO_DISK;
+	if (agent_digest(arg, &ask, content, &missing)) {
+		err_drop(&missing);
+		return 0;
+	}
+	return tree_read_learn(g, r, content, e);
+}
+
+/* ---- the display ---- */
+
+static bool has_shown_base(const struct stage *s)
+{
+	return s->base && (s->base->image || s->base->tmpl); /* scratch is no step */
+}
+
+char *steps_label(const struct graph *g, const struct stage *s, size_t step)
+{
+	autofree char *name = plan_stage_label(g->plan, s->number);
+	size_t before = has_shown_base(s);
+	bool is_only = g->plan->n_stages == 1;
+
+	return xasprintf("[%s%s%zu/%zu] %s", is_only ? "" : name, is_only ? "" : " ",
+			 before + step + 1, before + s->n_steps, s->steps[step].plan->text);
+}
+
+void steps_show_cached(struct graph *g, struct stage *s, size_t from)
+{
+	if (s->base && !s->is_shown) {
+		progress_begin(g->progress, "FROM %s%s%s", s->base->name,
+			       *s->base->digest ? "@" : "", s->base->digest);
+		progress_cached(g->progress);
+	}
+	s->is_shown = true;
+	for (size_t i = from; i < s->n_done; i++) {
+		autofree char *label = steps_label(g, s, i);
+
+		progress_begin(g->progress, "%s", label);
+		progress_cached(g->progress);
+	}
+}
+
+/* ---- the machine ---- */
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain,
+		     const char *base_name, uint64_t *ret, struct err **e)
+{
+	static const uint64_t gib = 1ULL << 30, default_free_bytes = 2ULL << 30;
+	uint64_t base_bytes = chain->disks.at[0]->fs_bytes;
+	uint64_t least = chain_fs_bytes(chain);
+
+	if (o->disk_bytes && o->disk_bytes < least) {
+		autofree char *has = str_human_bytes(o->disk_bytes);
+		autofree char *needs = str_human_bytes(least);
+
+		return err_set(e, ERR_USAGE,
+			       "--disk %s is too small: the root file system of %s is %s", has,
+			       base_name, needs);
+	}
+	*ret = o->disk_bytes ? round_up(o->disk_bytes, 4096)
+			     : round_up(base_bytes + default_free_bytes, gib);
+	if (*ret < least)
+		*ret = least;
+	return 0;
+}
+
+static int boot(const struct steps_opts *o, struct stage *s, struct step_disks *disks,
+		struct workdir *work, const char *overlay, struct machine **ret, struct err **e)
+{
 	autofree char *ram = workdir_path(work, "ram");
-	bool has_context = needs_context(o, first);
 	struct machine_opts m = {
 		.cpus = o->cpus,
 		.memory_mib = o->memory_mib,
-		.disk_bytes = o->disk_bytes,
-		.chain = chain->paths.at,
-		.n_chain = chain->paths.n,
+		.chain = s->chain.paths.at,
+		.n_chain = s->chain.paths.n,
 		.overlay_path = overlay,
-		.context_path = has_context ? context : NULL,
 		.ram_path = ram,
 		.is_build = true,
 		.hostname = "buildkitsandbox", /* what RUN sees under BuildKit */
 	};
 
-	progress_begin(o->progress, "[internal] boot the build VM");
-	if (has_context && context_pack(o->context, context, e))
-		return err_wrap(e, "writing the build context");
+	progress_begin(o->graph->progress, "[internal] boot the build VM");
+	if (steps_disk_bytes(o, &s->chain, s->plan->image, &m.disk_bytes, e) ||
+	    step_disks_make(o->graph, disks, work, e))
+		return -1;
+	m.disks = disks->vm;
+	m.n_disks = disks->n;
 	if (machine_boot(o->host, &m, ret, e))
 		return -1;
-	progress_done(o->progress);
+	progress_done(o->graph->progress);
 	return 0;
 }
 
-/* The turn at the step after i, if nobody else has it; the one at step i goes. 0: stop. */
-static int next_turn(const struct steps_opts *o, size_t i, struct store_key **turn,
+/* The turn at the step s->n_done, if nobody else has it; one that was held goes. 0: stop. */
+static int next_turn(const struct graph *g, const struct stage *s, struct store_key **turn,
 		     struct err **e)
 {
 	struct store_key *next = NULL;
 	autofree char *holder = NULL;
 	int got = 1;
 
-	if (!*turn)
-		return 1;
-	if (i + 1 < o->plan->steps.n)
-		got = store_key_try(o->store, o->plan->steps.at[i + 1].key, o->who, &next,
-				    &holder, e);
+	if (!s->is_uncached && s->n_done < s->n_steps && s->steps[s->n_done].is_keyed)
+		got = store_key_try(g->store, s->steps[s->n_done].key, g->who, &next, &holder,
+				    e);
 	store_key_free(*turn);
 	*turn = next;
 	return got;
 }
 
-/* One step from its line in the progress to its layer in the store; the VM then writes to
- * `next`. */
-static int run_and_commit(const struct steps_opts *o, struct machine *m, size_t i,
-			  const char *overlay, const char *next, struct chain *chain,
-			  struct err **e)
+/* What has to be known of the step at s->n_done before it is run. 1: its result is stored, or
+ * another build is making it. */
+static int prepare(const struct steps_opts *o, struct stage *s, const struct step_disks *disks,
+		   struct machine *m, struct store_key **turn, struct err **e)
 {
-	const struct step *step = &o->plan->steps.at[i];
+	size_t done = s->n_done;
+	int got;
 
-	progress_begin(o->progress, "[%zu/%zu] %s", o->n_shown_before + i + 1, o->n_shown,
-		       step->text);
-	if (run_one(o, m->link, i, e) || commit(o, m, overlay, next, step, chain, e)) {
-		progress_failed(o->progress);
+	if (s->steps[done].is_keyed)
+		return 0;
+	if (learn(o->graph, disks, m->link, s, e))
 		return -1;
-	}
-	progress_done(o->progress);
-	return 0;
+	got = next_turn(o->graph, s, turn, e);
+	if (got < 0 || stage_find_cached(o->graph, s, e))
+		return -1;
+	steps_show_cached(o->graph, s, done);
+	return s->n_done > done || got == 0;
 }
 
-static int run_all(const struct steps_opts *o, struct workdir *work, struct machine *m,
-		   char **overlay, struct store_key **turn, struct chain *chain, size_t *n_done,
-		   struct plan_where *where, struct err **e)
+/* What a step that failed has put into its caches stays there, as what it has downloaded. */
+static void keep_caches(struct machine *m, const struct step *step)
 {
-	int goes_on = 1;
+	struct err *ignored = NULL;
+	bool has_cache = false;
 
-	while (goes_on && *n_done < o->plan->steps.n) {
-		autofree char *file = xasprintf("layer%zu.qcow2", *n_done + 1);
+	vec_each (mount, &step->mounts)
+		has_cache |= mount->kind == MOUNT_CACHE;
+	if (has_cache && agent_freeze(m->link, &ignored))
+		err_drop(&ignored);
+}
+
+/* The step at s->n_done. 1: go on without this machine. */
+static int run_next(const struct steps_opts *o, struct stage *s, const struct step_disks *disks,
+		    struct machine *m, struct store_key **turn, const char *overlay,
+		    const char *next, struct err **e)
+{
+	struct stage_step *step = &s->steps[s->n_done];
+	struct graph *g = o->graph;
+	autofree char *label = steps_label(g, s, s->n_done);
+	int is_over;
+
+	*g->where = step->plan->where;
+	is_over = prepare(o, s, disks, m, turn, e);
+	if (is_over)
+		return is_over;
+	progress_begin(g->progress, "%s", label);
+	if (run_one(o, disks, m->link, step, e) ||
+	    commit(o, m, overlay, next, step, &s->chain, e)) {
+		keep_caches(m, step->plan);
+		progress_failed(g->progress);
+		return -1;
+	}
+	progress_done(g->progress);
+	s->n_done++;
+	s->n_run++;
+	is_over = next_turn(g, s, turn, e);
+	return is_over < 0 ? -1 : !is_over;
+}
+
+static int run_all(const struct steps_opts *o, struct stage *s, size_t end,
+		   const struct step_disks *disks, struct workdir *work, struct machine *m,
+		   struct store_key **turn, char **overlay, struct err **e)
+{
+	while (s->n_done < end) {
+		autofree char *file = xasprintf("layer%zu.qcow2", s->n_done + 1);
 		autofree char *next = workdir_path(work, file);
+		int found = run_next(o, s, disks, m, turn, *overlay, next, e);
 
-		*where = o->plan->steps.at[*n_done].where;
-		if (run_and_commit(o, m, *n_done, *overlay, next, chain, e))
-			return -1;
-		goes_on = next_turn(o, (*n_done)++, turn, e);
-		if (goes_on < 0)
-			return -1;
+		if (found)
+			return found < 0 ? -1 : 0;
 		free(*overlay);
 		*overlay = take(next);
 	}
-	*where = (struct plan_where){ 0 };
+	*o->graph->where = (struct plan_where){ 0 };
+	if (s->n_done == s->n_steps)
+		return stage_each_reader(o->graph, s, answer_reader, m->link, e);
 	return 0;
 }
 
-int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct chain *chain,
-	      size_t *n_done, struct plan_where *where, struct err **e)
+static int run_in_vm(const struct steps_opts *o, struct stage *s, struct step_disks *disks,
+		     size_t end, struct store_key **turn, struct err **e)
 {
-	AUTO(store_key) turn = take_turn;
 	AUTO(workdir) work = NULL;
 	autofree char *overlay = NULL;
 	AUTO(machine) m = NULL;
 
-	if (workdir_new(o->store, &work, e))
+	if (workdir_new(o->graph->store, &work, e))
 		return -1;
 	overlay = workdir_path(work, "layer0.qcow2");
-	if (boot(o, work, chain, *n_done, overlay, &m, e))
+	if (boot(o, s, disks, work, overlay, &m, e))
 		return -1;
-	return run_all(o, work, m, &overlay, &turn, chain, n_done, where, e);
+	return run_all(o, s, end, disks, work, m, turn, &overlay, e);
+}
+
+int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,
+	      struct err **e)
+{
+	AUTO(store_key) turn = take_turn;
+	struct step_disks disks = { 0 };
+	size_t end;
+	int failed;
+
+	*o->graph->where = s->steps[s->n_done].plan->where;
+	failed = step_disks_choose(o->graph, s, s->n_done, &disks, &end, e) ||
+		 run_in_vm(o, s, &disks, end, &turn, e);
+	step_disks_release(&disks);
+	return failed ? -1 : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * steps.h - runs a plan's steps in one VM, each of which ends as a block layer in the store.
+ * steps.h - runs a stage's steps in a VM, each of which ends as a block layer in the store.
  *
  * After a step the agent freezes the file system, the disk switches to a new overlay, and the
  * former one is what the step has changed: immutable from then on, recorded under the step's
@@ -8,38 +8,42 @@
 #ifndef BUILDER_STEPS_H
 #define BUILDER_STEPS_H
 
-#include "builder/chain.h"
-#include "builder/context.h"
 #include "builder/machine.h"
-#include "builder/plan.h"
-#include "builder/progress.h"
+#include "builder/secret.h"
 #include "builder/secret_scan.h"
+#include "builder/ssh.h"
+#include "builder/stage.h"
 #include "snapshot/store_lock.h"
 
 struct steps_opts {
-	struct store *store;
+	struct graph *graph;
 	const struct host *host;
-	struct progress *progress;
-	const struct plan *plan;
-	const struct context_selection *selections; /* one per step; used by STEP_COPY */
-	struct context *context;
-	const char *who; /* we, to builds that wait for us */
-	unsigned cpus, memory_mib;
-	uint64_t disk_bytes;
+	const struct secrets *secrets;
+	const struct ssh_agents *ssh;
 	struct secret_scan *scan; /* what output and layers are searched for; may be NULL */
-	size_t n_shown_before;    /* "[3/7]": how many vertices of the stage come before step 0,
-				     and in all */
-	size_t n_shown;
+	unsigned cpus, memory_mib;
+	uint64_t disk_bytes; /* 0: steps_disk_bytes() of the base */
 };
 
 /*
- * Runs the steps from number *n_done on; chain grows by one disk each, and *n_done by one. With
- * a turn (turn.h) at the first of them it takes the next one's when it has done one, and stops
- * early when another build has that; without, it runs all. *where tells which lines were at
- * work when it failed. ERR_STEP: a command failed.
+ * Boots a machine on the stage's chain and runs steps from s->n_done on: all of them, or as
+ * many as the machine has disks for, or until a key that becomes known on the way turns out to
+ * have a stored result further on, or until another build makes the next one: with a turn
+ * (turn.h) at the first step it takes that of each next one. Chain and n_done grow with each. The trees that the steps
+ * read are complete. ERR_STEP: a command failed.
  */
-int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct chain *chain,
-	      size_t *n_done, struct plan_where *where, struct err **e);
+int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,
+	      struct err **e);
+
+/* Size of the root disk: what was asked for, else the base and some room. ERR_USAGE: what was
+ * asked for is too small. */
+int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain,
+		     const char *base_name, uint64_t *ret, struct err **e);
+
+/* "[build 3/7] RUN make", as the display has it. The caller frees. */
+char *steps_label(const struct graph *g, const struct stage *s, size_t step);
+/* The stage's base, and its steps from `from` up to n_done, whose results were there. */
+void steps_show_cached(struct graph *g, struct stage *s, size_t from);
 
 /* "sh -c echo hi" for messages: words joined by blanks. The caller frees. */
 char *steps_command_text(const struct strv *argv);

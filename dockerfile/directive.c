@@ -1,7 +1,9 @@
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dockerfile/internal.h"
+#include "dockerfile/lint.h"
 #include "dockerfile/rune.h"
 
 static bool is_blank(char c)
@@ -54,50 +56,6 @@ static int set_escape(struct dockerfile *d, const char *value, struct err **e)
 	return 0;
 }
 
-static bool is_bool(const char *s)
-{
-	static const char *const words[] = { "1", "t", "T", "TRUE",  "true",  "True",
-					     "0", "f", "F", "FALSE", "false", "False" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (streq(s, words[i]))
-			return true;
-	return false;
-}
-
-/* "skip=..." or "experimental=..." (all, or rules) or "error=BOOL". */
-static int check_option(struct span option, struct err **e)
-{
-	autofree char *text = xstrndup(option.at, (size_t)(option.end - option.at));
-	char *equals = strchr(text, '=');
-	autofree char *key = rune_trimmed(text, equals ? equals : text);
-	autofree char *value = rune_trimmed(equals ? equals + 1 : text, text + strlen(text));
-	autostr quoted = STR_INIT;
-
-	if (equals && (streq(key, "skip") || streq(key, "experimental") ||
-		       (streq(key, "error") && is_bool(value))))
-		return 0;
-	rune_add_quoted(&quoted, equals && !streq(key, "error") ? key : text);
-	return err_set(e, ERR_USAGE, "invalid check option %s", quoted.at);
-}
-
-/* Options end at the first blank, and are separated by ';'. */
-static int check_options(const char *value, struct err **e)
-{
-	struct span option = { value, value };
-	const char *end = value + strcspn(value, " ");
-
-	for (;; option.at = option.end + 1) {
-		option.end = memchr(option.at, ';', (size_t)(end - option.at));
-		if (!option.end)
-			option.end = end;
-		if (check_option(option, e))
-			return -1;
-		if (option.end == end)
-			return 0;
-	}
-}
-
 int df_directive_read(struct dockerfile *d, struct span comment, int line, struct err **e)
 {
 	struct span text = df_trim_newline(comment), name, value;
@@ -121,7 +79,18 @@ int df_directive_read(struct dockerfile *d, struct span comment, int line, struc
 				       other->name);
 	if (streq(directive.name, "escape") && set_escape(d, directive.value, e))
 		return -1;
-	if (streq(directive.name, "check") && check_options(directive.value, e))
+	if (streq(directive.name, "check") && lint_options_check(directive.value, e))
 		return -1;
 	return 1;
+}
+
+char *df_directive_value(const char *text, const char *wanted)
+{
+	struct span s = { text, text + strlen(text) }, name, value;
+
+	s.at = rune_skip_space(s.at, s.end);
+	if (!split(s, &name, &value) || (size_t)(name.end - name.at) != strlen(wanted) ||
+	    strncasecmp(name.at, wanted, strlen(wanted)) != 0)
+		return NULL;
+	return xstrndup(value.at, (size_t)(value.end - value.at));
 }

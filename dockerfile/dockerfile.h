@@ -63,12 +63,17 @@ struct df_warning {
 	int line;
 	char *message;
 };
+struct df_warnings {
+	struct df_warning *at;
+	size_t n, cap;
+};
+void df_warnings_release(struct df_warnings *w);
 
 struct dockerfile {
 	char escape;
 	VEC(struct df_directive) directives;
 	VEC(struct df_instruction) instructions;
-	VEC(struct df_warning) warnings;
+	struct df_warnings warnings;
 	struct str text; /* the file itself, for excerpts */
 };
 
@@ -82,6 +87,7 @@ int dockerfile_parse_at(const char *bytes, size_t n, const char *name, struct do
 void dockerfile_free(struct dockerfile *d);
 DEFINE_AUTO(dockerfile)
 struct json *dockerfile_to_json(const struct dockerfile *d);
+struct json *df_warnings_to_json(const struct df_warnings *v); /* an array of objects */
 
 /* A heredoc's body as it is used: without the leading tabs of its lines if it is chomped. */
 void df_heredoc_body(const struct df_heredoc *h, struct str *ret);

@@ -115,3 +115,20 @@ bool ignore_may_keep_below(const struct ignore *g, const char *dir)
 			return true;
 	return false;
 }
+
+bool ignore_has_exception(const struct ignore *g)
+{
+	vec_each (p, &g->patterns)
+		if (p->is_exception)
+			return true;
+	return false;
+}
+
+bool ignore_covers_root(const struct ignore *g)
+{
+	vec_each (p, &g->patterns)
+		if (!p->is_exception &&
+		    (streq(p->text, "*") || streq(p->text, "**") || streq(p->text, "**/*")))
+			return true;
+	return false;
+}

@@ -86,14 +86,28 @@ static bool read_single_quote(struct lexer *l, struct str *ret)
 	return true;
 }
 
+static void note_name(struct strv *names, const char *name, size_t n)
+{
+	if (!names || !n)
+		return;
+	for (size_t i = 0; i < names->n; i++)
+		if (strncmp(names->at[i], name, n) == 0 && !names->at[i][n])
+			return;
+	strv_push_take(names, xstrndup(name, n));
+}
+
 /* NULL if it isn't set. */
 static const char *value_of(const struct lexer *l, const char *name, size_t n)
 {
 	const struct strv *env = l->o->env;
 
-	for (size_t i = env ? env->n : 0; i-- > 0;)
-		if (strncmp(env->at[i], name, n) == 0 && env->at[i][n] == '=')
+	for (size_t i = env ? env->n : 0; i-- > 0;) {
+		if (strncmp(env->at[i], name, n) == 0 && env->at[i][n] == '=') {
+			note_name(l->o->set, name, n);
 			return env->at[i] + n + 1;
+		}
+	}
+	note_name(l->o->unset, name, n);
 	return NULL;
 }
 

@@ -165,6 +165,13 @@ int dockerfile_parse(const char *bytes, size_t n, const char *name, struct docke
 	return dockerfile_parse_at(bytes, n, name, ret, &where, e);
 }
 
+void df_warnings_release(struct df_warnings *w)
+{
+	vec_each (warning, w)
+		free(warning->message);
+	vec_release(w);
+}
+
 void dockerfile_free(struct dockerfile *d)
 {
 	if (!d)
@@ -177,9 +184,7 @@ void dockerfile_free(struct dockerfile *d)
 	vec_each (i, &d->instructions)
 		df_instruction_release(i);
 	vec_release(&d->instructions);
-	vec_each (w, &d->warnings)
-		free(w->message);
-	vec_release(&d->warnings);
+	df_warnings_release(&d->warnings);
 	str_release(&d->text);
 	free(d);
 }

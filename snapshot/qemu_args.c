@@ -63,9 +63,9 @@ struct json *qemu_blockdev_qcow2(const char *node, const char *file_node, const 
 	return o;
 }
 
-static struct json *blockdev_raw(const char *node, const char *file_node)
+static struct json *blockdev_raw(const char *node, const char *file_node, bool is_writable)
 {
-	struct json *o = blockdev("raw", node, false);
+	struct json *o = blockdev("raw", node, is_writable);
 
 	json_put(o, "file", json_from_str(file_node));
 	return o;
@@ -199,7 +199,7 @@ static void add_root_disk(const struct vm_opts *vm, struct strv *a)
 
 		add_json(a, "-blockdev", qemu_blockdev_file(file, path, is_top));
 		add_json(a, "-blockdev",
-			 i == 0 ? blockdev_raw(node, file)
+			 i == 0 ? blockdev_raw(node, file, false)
 				: qemu_blockdev_qcow2(node, file, below, is_top));
 		free(below);
 		below = node;
@@ -209,12 +209,24 @@ static void add_root_disk(const struct vm_opts *vm, struct strv *a)
 
 static void add_extra_disk(const struct vm_disk *disk, size_t i, struct strv *a)
 {
-	autofree char *node = xasprintf("extra%zu", i);
-	autofree char *file = xasprintf("extra-file%zu", i);
+	size_t n = disk->n_chain + (disk->overlay_path != NULL);
+	autofree char *below = NULL;
 
-	add_json(a, "-blockdev", qemu_blockdev_file(file, disk->path, false));
-	add_json(a, "-blockdev", blockdev_raw(node, file));
-	add_disk_device(a, node, disk->serial);
+	for (size_t k = 0; k < n; k++) {
+		autofree char *file = xasprintf("extra-file%zu-%zu", i, k);
+		char *node = xasprintf("extra%zu-%zu", i, k);
+		bool is_overlay = k == disk->n_chain;
+		const char *path = is_overlay ? disk->overlay_path : disk->chain[k];
+		bool is_writable = is_overlay || disk->is_writable;
+
+		add_json(a, "-blockdev", qemu_blockdev_file(file, path, is_writable));
+		add_json(a, "-blockdev",
+			 k == 0 ? blockdev_raw(node, file, is_writable)
+				: qemu_blockdev_qcow2(node, file, below, is_writable));
+		free(below);
+		below = node;
+	}
+	add_disk_device(a, below, disk->serial);
 }
 
 /* A machine without network has the same device; nothing behind it answers. */

@@ -45,6 +45,13 @@ static const char schema[] =
 	"  ended_sec INTEGER);"
 	"CREATE INDEX builds_by_name ON builds(name);";
 
+/* Tables that earlier builds of this version did not have. */
+static const char additions[] =
+	"CREATE TABLE IF NOT EXISTS memos("
+	"  key TEXT PRIMARY KEY, value TEXT NOT NULL, made_sec INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS mounts("
+	"  key TEXT PRIMARY KEY, id TEXT NOT NULL, used_sec INTEGER NOT NULL) WITHOUT ROWID;";
+
 static int find_home(const char *home, char **ret, struct err **e)
 {
 	const char *kiln = getenv("KILN_HOME"), *xdg = getenv("XDG_DATA_HOME"),
@@ -146,14 +153,14 @@ static int check_schema(struct store *s, struct err **e)
 		    db_get_int(s->db, "PRAGMA user_version", NULL, &version, e))
 			return -1;
 		if (version == 0)
-			return make_schema(s, e);
+			return make_schema(s, e) ? -1 : db_exec(s->db, additions, e);
 	}
 	if (version != SCHEMA_VERSION)
 		return err_set(e, ERR_CORRUPT,
 			       "the store was made by another version of kiln (schema %" PRId64
 			       "; this one reads %d): use that version, or another KILN_HOME",
 			       version, SCHEMA_VERSION);
-	return 0;
+	return db_exec(s->db, additions, e);
 }
 
 int store_open(const char *home, struct store **ret, struct err **e)

@@ -10,7 +10,7 @@
  *   disks/<id>.qcow2       block layers, read-only
  *   templates/<id>/        template.json, disk.qcow2, ram, state, build.log, start.log
  *   builds/<id>/build.log  of builds, failed ones too (the newest STORE_MAX_BUILDS are kept)
- *   mounts/<key>.ext4      disks of cache mounts
+ *   mounts/<key>.ext4      disks of RUN --mount=type=cache; <key>.lock while a machine has it
  *   locks/<key>            a result that somebody is making (store_lock.h)
  *   cache/                 accelerator answer, initramfs: may be deleted at any time
  *   tmp/<id>/              work directories, each locked (flock) while its owner lives
@@ -76,6 +76,26 @@ char *workdir_path(const struct workdir *w, const char *name);
  */
 int store_ref_get(struct store *s, const char *name, char **ret_digest, struct err **e);
 int store_ref_put(struct store *s, const char *name, const char *digest, struct err **e);
+
+/* What was found out once and holds for ever: `key` is a digest of the question. 1 found, 0
+ * not.
+ */
+int store_memo_get(struct store *s, const char *key, char **ret_value, struct err **e);
+int store_memo_put(struct store *s, const char *key, const char *value, struct err **e);
+
+/*
+ * The disk of a cache mount, locked for one machine until it is released. key: hex, names the
+ * file; id: how the Dockerfile calls it. is_new: there is no file at path, the caller puts one
+ * there (raw ext4, by rename). 1; 0: somebody else has it, and is_waiting is false.
+ */
+struct store_mount {
+	char *path;
+	int lock_fd;
+	bool is_new;
+};
+int store_mount_open(struct store *s, const char *key, const char *id, bool is_waiting,
+		     struct store_mount *ret, struct err **e);
+void store_mount_release(struct store_mount *m);
 
 /*
  * Disks: base disks and block layers, found by cache key. A chain is a list of ids, oldest

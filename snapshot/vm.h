@@ -5,7 +5,8 @@
  * Disks: the root disk is a chain: one raw ext4 (the base disk), then qcow2 overlays, oldest
  * first, all opened read-only, and one writable overlay on top. Headers name no backing file:
  * the chain is given here. Guests see it as the virtio-blk device with serial "root"; further
- * read-only raw disks by their own serials. Nothing is flushed to the host's disk: who keeps an
+ * disks by their own serials: read-only chains, with or without an overlay that is thrown away,
+ * and writable raw ones. Nothing is flushed to the host's disk: who keeps an
  * overlay syncs it.
  *
  * Memory: RAM is the file ram_path, sparse. vm_boot() maps it shared, so that saving copies
@@ -44,7 +45,8 @@ enum {
 	 * them: a snapshot resumes only in the machine it was taken from.
 	 */
 	VM_MACHINE_VERSION = 3,
-	VM_MAX_DISKS = 12,
+	/* microvm has 24 places for virtio devices; four are taken. */
+	VM_MAX_DISKS = 18,
 	VM_MAX_CPUS = 64,
 	VM_MIN_MEMORY_MIB =
 		96, /* with less, Debian's kernel ends in silence (72) or out of memory */
@@ -53,8 +55,13 @@ enum {
 };
 
 struct vm_disk {
-	const char *path;   /* raw, read-only */
+	const char *const *chain; /* as the root's: [0] raw ext4, the others qcow2, read-only */
+	size_t n_chain;
 	const char *serial; /* up to 20 bytes: what the guest sees in /sys/block/vdX/serial */
+	bool is_writable;   /* chain is one raw file, which is written to */
+	const char
+		*overlay_path; /* made here: takes writes, to be thrown away; NULL: read-only */
+	uint64_t disk_bytes;   /* with overlay_path: virtual size */
 };
 
 struct vm_forward {

@@ -226,6 +226,17 @@ static int reserve_ports(const struct vm_opts *o, uint16_t *ports, struct err **
  * Start.
  */
 
+static int check_chain(const char *const *chain, size_t n, struct err **e)
+{
+	for (size_t i = 1; i < n; i++) {
+		struct qcow2_info info;
+
+		if (qcow2_check(chain[i], &info, e))
+			return -1;
+	}
+	return 0;
+}
+
 static int check_opts(const struct vm_opts *o, struct err **e)
 {
 	if (o->cpus < 1 || o->cpus > VM_MAX_CPUS)
@@ -242,12 +253,22 @@ static int check_opts(const struct vm_opts *o, struct err **e)
 	if (o->n_forwards > VM_MAX_FORWARDS)
 		return err_set(e, ERR_LIMIT, "%zu published ports; at most %d", o->n_forwards,
 			       VM_MAX_FORWARDS);
-	for (size_t i = 1; i < o->n_chain; i++) {
-		struct qcow2_info info;
-
-		if (qcow2_check(o->chain[i], &info, e))
+	if (check_chain(o->chain, o->n_chain, e))
+		return -1;
+	for (size_t i = 0; i < o->n_disks; i++)
+		if (check_chain(o->disks[i].chain, o->disks[i].n_chain, e))
 			return -1;
-	}
+	return 0;
+}
+
+static int make_overlays(const struct vm_opts *o, struct err **e)
+{
+	if (o->n_chain && qcow2_create(o->overlay_path, o->disk_bytes, e))
+		return -1;
+	for (size_t i = 0; i < o->n_disks; i++)
+		if (o->disks[i].overlay_path &&
+		    qcow2_create(o->disks[i].overlay_path, o->disks[i].disk_bytes, e))
+			return -1;
 	return 0;
 }
 
@@ -474,7 +495,7 @@ static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **r
 	struct qemu_args_opts a = { .vm = o, .is_restore = is_restore };
 
 	if (check_opts(o, e) || accel_find_qemu(&qemu, e) || open_ram(o, is_restore, &ram, e) ||
-	    (o->n_chain && qcow2_create(o->overlay_path, o->disk_bytes, e)))
+	    make_overlays(o, e))
 		return -1;
 	a.qemu = qemu;
 	if (!is_restore && streq(o->accel, "tcg"))

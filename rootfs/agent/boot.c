@@ -16,13 +16,15 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "disks.h"
 #include "etcfiles.h"
 #include "fsop.h"
+#include "mounts.h"
 #include "sysfile.h"
 
 #define NEW_ROOT "/root.new"
-#define CONTEXT "/context"
 #define STORE "/etcfiles"
+#define SECRETS "/files"
 
 enum { DEVICE_WAIT_SEC = 60, DEVICE_PATH_MAX = 64 };
 
@@ -189,20 +191,6 @@ static int find_disk(const char *serial, char ret[DEVICE_PATH_MAX], struct fail 
 	return 0;
 }
 
-static int open_context(const char *serial, int *ret, struct fail *f)
-{
-	char disk[DEVICE_PATH_MAX];
-
-	*ret = -1;
-	if (!*serial)
-		return 0;
-	mkdir(CONTEXT, 0700);
-	if (find_disk(serial, disk, f) || fsop_mount_read_only(disk, CONTEXT, f))
-		return -1;
-	*ret = open(CONTEXT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return *ret < 0 ? fail_sys(f, "opening the build context") : 0;
-}
-
 static int switch_root(struct fail *f)
 {
 	static const char *const old[] = { "/sys", "/proc", "/dev" };
@@ -227,15 +215,14 @@ static void link_dev_names(void)
 			return;
 }
 
-int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, int *ret_context,
-	       struct fail *f)
+int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail *f)
 {
 	char disk[DEVICE_PATH_MAX];
 
 	mkdir(NEW_ROOT, 0700);
 	if (find_disk("root", disk, f) || fsop_mount_root(disk, NEW_ROOT, ret_fs_bytes, f) ||
-	    open_context(s->context_serial, ret_context, f) || etcfiles_init(STORE, f) ||
-	    switch_root(f))
+	    disks_mount(s, find_disk, f) || etcfiles_init(STORE, f) ||
+	    mounts_init(SECRETS, f) || switch_root(f))
 		return -1;
 	close(uevents);
 	if (mount_all(early, sizeof(early) / sizeof(*early), f) ||

@@ -6,7 +6,7 @@
  *   boot_port()    the virtio-serial port to the host, as soon as it is there
  *   boot_enter()   the disk with serial "root" becomes / of the whole mount namespace (moved,
  * not merely changed into: so that processes may make user namespaces), with the usual file
- * systems; the context disk is mounted where only we can reach it
+ * systems; the other disks are mounted where only we can reach them (disks.h)
  */
 #ifndef AGENT_BOOT_H
 #define AGENT_BOOT_H
@@ -18,8 +18,6 @@
 
 int boot_begin(struct fail *f);
 int boot_port(int *ret_fd, struct fail *f);
-/* *ret_context: a directory, or -1 if none was asked for. */
-int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, int *ret_context,
-	       struct fail *f);
+int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail *f);
 
 #endif

@@ -2,26 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "copytree.h"
 #include "mkdirs.h"
+#include "mode.h"
+#include "selection.h"
 #include "users.h"
 
 enum { DESCRIPTORS = 4096 }; /* four per level of depth */
-
-static int open_source(const struct copy_job *j, const char *path, int flags)
-{
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, j->context, *path ? path : ".", &how, sizeof(how));
-}
 
 static const char *base_name(const char *path)
 {
@@ -59,9 +51,9 @@ static int copy_contents(struct copy_job *j, const char *source, const char *des
 				j->path);
 	if (mkdirs_make(j->root, j->path, &j->parents, f))
 		return -1;
-	from = open_source(j, source, O_RDONLY | O_DIRECTORY);
+	from = selection_open_path(j->from, source, O_RDONLY | O_DIRECTORY);
 	if (from < 0)
-		return fail_sys(f, "opening '%.512s' of the build context", source);
+		return fail_sys(f, "opening '%.512s'", source);
 	to = openat(j->root, j->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (to < 0) {
 		copytree_cannot_write(j, f);
@@ -110,9 +102,9 @@ static int copy_found(struct copy_job *j, const char *source, const struct copy_
 		return -1;
 	if (!S_ISREG(it->st.st_mode))
 		return copytree_special(j, it, f);
-	from = open_source(j, source, O_RDONLY);
+	from = selection_open_path(j->from, source, O_RDONLY);
 	if (from < 0)
-		return fail_sys(f, "opening '%.512s' of the build context", source);
+		return fail_sys(f, "opening '%.512s'", source);
 	done = copytree_file(j, from, it, f);
 	close(from);
 	return done;
@@ -134,42 +126,164 @@ static int copy_single(struct copy_job *j, const struct stat *st, const char *so
 	return done;
 }
 
-static int copy_source(struct copy_job *j, const char *source, const char *dest, struct fail *f)
+/* The directories on the way to what is kept are made, with what the source's have. */
+static int make_kept_parents(struct copy_job *j, const struct selection_item *it,
+			     struct fail *f)
 {
-	int fd = open_source(j, source, O_PATH), done;
+	char source[PATH_MAX];
+	struct copy_item dir = { .from_dir = AT_FDCWD };
+	int from, done = 0;
+
+	for (size_t n = it->kept; !done && it->path[n]; n++) {
+		size_t start = n;
+
+		n += strcspn(it->path + n, "/");
+		if (!it->path[n])
+			break;
+		memcpy(source, it->path, n);
+		source[n] = '\0';
+		if (n == start)
+			continue;
+		if (copytree_push(j, source + start, f) < 0)
+			return -1;
+		dir.to_dir = open_parent(j, &dir.to);
+		dir.from = source;
+		from = selection_open_path(j->from, source, O_RDONLY | O_DIRECTORY);
+		if (from < 0 || fstat(from, &dir.st))
+			return fail_sys(f, "reading '%.512s'", source);
+		done = dir.to_dir < 0 ? copytree_cannot_write(j, f)
+				      : copytree_empty_directory(j, from, &dir, f);
+		close(from);
+		close(dir.to_dir);
+	}
+	return done;
+}
+
+static int copy_kept_directory(struct copy_job *j, const struct copy_item *it, struct fail *f)
+{
+	int from = selection_open_path(j->from, it->from, O_RDONLY | O_DIRECTORY), done;
+
+	if (from < 0)
+		return fail_sys(f, "opening '%.512s'", it->from);
+	done = copytree_directory(j, from, it, f);
+	close(from);
+	return done;
+}
+
+/* --parents: the path from the pivot on is kept below the destination. */
+static int copy_kept(struct copy_job *j, const struct selection_item *it, const struct stat *st,
+		     const char *dest, struct fail *f)
+{
+	struct copy_item item = { .from_dir = AT_FDCWD, .from = it->path, .st = *st };
+	int done;
+
+	if (mkdirs_resolve(j->root, dest, &j->parents, j->path, f) ||
+	    mkdirs_make(j->root, j->path, &j->parents, f) || make_kept_parents(j, it, f) ||
+	    copytree_push(j, base_name(it->path), f) < 0)
+		return -1;
+	item.to_dir = open_parent(j, &item.to);
+	if (item.to_dir < 0)
+		return copytree_cannot_write(j, f);
+	done = S_ISDIR(st->st_mode) ? copy_kept_directory(j, &item, f)
+				    : copy_found(j, it->path, &item, f);
+	close(item.to_dir);
+	return done;
+}
+
+struct copying {
+	struct copy_job *j;
+	const char *dest;
+};
+
+static int copy_source(void *arg, const struct selection_item *it, struct fail *f)
+{
+	struct copying *c = arg;
+	struct copy_job *j = c->j;
+	int fd = selection_open_path(j->from, it->path, O_PATH), done;
 	struct stat st;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return fail_set(f, PROTO_FAIL_NOTFOUND, "\"/%.512s\": not found", source);
 	if (fd < 0 || fstat(fd, &st)) {
-		fail_sys(f, "opening '%.512s' of the build context", source);
+		fail_sys(f, "opening '%.512s'", it->path);
 		return copytree_close(fd);
 	}
-	done = S_ISDIR(st.st_mode) ? copy_contents(j, source, dest, f)
-				   : copy_single(j, &st, source, dest, f);
+	if (j->from->has_parents && it->path[it->kept])
+		done = copy_kept(j, it, &st, c->dest, f);
+	else if (S_ISDIR(st.st_mode))
+		done = copy_contents(j, it->path, c->dest, f);
+	else
+		done = copy_single(j, &st, it->path, c->dest, f);
 	hardlinks_release(&j->links);
 	close(fd);
 	return done;
 }
 
-int copy_run(int root, int context, const struct proto_copy *c, struct fail *f)
+/* --link: the destination is as if its directories lay over the stage's. So a link or a file in
+ * the way of one is replaced by it, and each gets our owner and mode. */
+static int lay_over(struct copy_job *j, const char *dest, struct fail *f)
 {
-	static struct copy_job j;
-	struct rlimit files = { DESCRIPTORS, DESCRIPTORS };
+	bool is_dir = names_directory(dest) || j->has_many;
+	char path[PATH_MAX];
+	struct stat st;
 
-	j = (struct copy_job){ .root = root,
-			       .context = context,
-			       .has_many = c->flags & PROTO_COPY_MANY,
-			       .has_owner = *c->chown,
-			       .chmod = c->chmod };
-	if (c->chmod > 07777)
-		return fail_set(f, PROTO_FAIL_REQUEST, "the mode is larger than 07777");
-	if (j.has_owner && user_find_owner(root, c->chown, &j.uid, &j.gid, f))
+	if (strlen(dest) >= sizeof(path))
+		return fail_set(f, PROTO_FAIL_USAGE, "the path %.128s... is too long", dest);
+	strcpy(path, dest);
+	for (char *at = path + strspn(path, "/"); *at;) {
+		char *end = at + strcspn(at, "/");
+		bool is_last = !end[strspn(end, "/")], has_next = *end;
+
+		*end = '\0';
+		if (is_last && !is_dir)
+			return 0;
+		if (!fstatat(j->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) &&
+		    !S_ISDIR(st.st_mode) && unlinkat(j->root, path + 1, 0))
+			return fail_sys(f, "replacing %s", path);
+		if ((mkdirat(j->root, path + 1, 0755) && errno != EEXIST) ||
+		    fchownat(j->root, path + 1, j->uid, j->gid, AT_SYMLINK_NOFOLLOW) ||
+		    fchmodat(j->root, path + 1, 0755, 0))
+			return fail_sys(f, "making the directory %s", path);
+		if (!has_next)
+			return 0;
+		*end = '/';
+		at = end + strspn(end, "/");
+	}
+	return 0;
+}
+
+static int copy_all(struct copy_job *j, const struct proto_copy *c, struct fail *f)
+{
+	struct copying copying = { j, c->dest };
+
+	if (j->is_link && lay_over(j, c->dest, f))
 		return -1;
-	j.parents = (struct mkdirs_as){ c->chmod >= 0 ? (mode_t)c->chmod : 0755, j.uid, j.gid };
-	setrlimit(RLIMIT_NOFILE, &files);
-	for (size_t i = 0; i < c->sources.n; i++)
-		if (copy_source(&j, c->sources.at[i], c->dest, f))
+	for (size_t i = 0; i < c->from.sources.n; i++)
+		if (selection_each(j->from, i, copy_source, &copying, f))
 			return -1;
 	return 0;
+}
+
+int copy_run(int root, const struct proto_copy *c, struct fail *f)
+{
+	static struct copy_job j;
+	static struct selection from;
+	struct rlimit files = { DESCRIPTORS, DESCRIPTORS };
+	mode_t mode = 0755, ignored;
+
+	j = (struct copy_job){ .root = root,
+			       .from = &from,
+			       .has_many = c->flags & PROTO_COPY_MANY,
+			       .is_link = c->flags & PROTO_COPY_LINK,
+			       .has_owner = *c->chown,
+			       .chmod = c->chmod };
+	if (mode_apply(c->chmod, 0, &ignored))
+		return fail_set(f, PROTO_FAIL_REQUEST, "the mode \"%.32s\" makes no sense",
+				c->chmod);
+	if (selection_open(&c->from, &from, f) ||
+	    (j.has_owner && user_find_owner(root, c->chown, &j.uid, &j.gid, f)))
+		return -1;
+	if (mode_is_octal(c->chmod))
+		mode_apply(c->chmod, 0, &mode);
+	j.parents = (struct mkdirs_as){ mode, j.uid, j.gid };
+	setrlimit(RLIMIT_NOFILE, &files);
+	return copy_all(&j, c, f);
 }

@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "copy.h"
+#include "mode.h"
 
 enum { NAMES_BYTES = 65536, VALUE_BYTES = 65536 }; /* xattr(7): the kernel's limits */
 
@@ -29,7 +31,7 @@ int copytree_cannot_write(const struct copy_job *j, struct fail *f)
 
 static int cannot_read(const struct copy_item *it, struct fail *f)
 {
-	return fail_sys(f, "reading '%.512s' of the build context", it->from);
+	return fail_sys(f, "reading '%.512s'", it->from);
 }
 
 /*
@@ -71,9 +73,16 @@ static int set_times(int fd, const struct stat *st)
 	return futimens(fd, times);
 }
 
+static mode_t mode_of(const struct copy_job *j, const struct stat *st)
+{
+	mode_t mode;
+
+	return mode_apply(j->chmod, st->st_mode, &mode) ? st->st_mode & 07777 : mode;
+}
+
 static int set_metadata(const struct copy_job *j, int from, int to, const struct stat *st)
 {
-	mode_t mode = j->chmod >= 0 ? (mode_t)j->chmod : st->st_mode & 07777;
+	mode_t mode = mode_of(j, st);
 
 	if (fchown(to, owner_of(j, st), group_of(j, st)) || fchmod(to, mode) ||
 	    copy_xattrs(from, to))
@@ -85,7 +94,7 @@ static int set_metadata(const struct copy_job *j, int from, int to, const struct
 static int set_metadata_at(const struct copy_job *j, const struct copy_item *it)
 {
 	struct timespec times[2] = { it->st.st_mtim, it->st.st_mtim };
-	mode_t mode = j->chmod >= 0 ? (mode_t)j->chmod : it->st.st_mode & 07777;
+	mode_t mode = mode_of(j, &it->st);
 
 	if (fchownat(it->to_dir, it->to, owner_of(j, &it->st), group_of(j, &it->st),
 		     AT_SYMLINK_NOFOLLOW) ||
@@ -249,33 +258,63 @@ static int open_subdirectory(struct copy_job *j, const struct copy_item *it, str
 	return fd < 0 ? copytree_cannot_write(j, f) : fd;
 }
 
-static int copy_subdirectory(struct copy_job *j, const struct copy_item *it, struct fail *f)
+int copytree_empty_directory(struct copy_job *j, int from, const struct copy_item *it,
+			     struct fail *f)
 {
-	int from, to, done;
+	int to = open_subdirectory(j, it, f), done = 0;
 
-	if (j->depth == COPY_DEPTH_MAX)
-		return fail_set(f, PROTO_FAIL_LIMIT, "/%.256s... is deeper than %d directories",
-				j->path, COPY_DEPTH_MAX);
-	from = openat(it->from_dir, it->from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (from < 0)
-		return cannot_read(it, f);
-	to = open_subdirectory(j, it, f);
 	if (to < 0)
-		return copytree_close(from);
+		return -1;
+	if (set_metadata(j, from, to, &it->st))
+		done = copytree_cannot_write(j, f);
+	close(to);
+	return done;
+}
+
+int copytree_directory(struct copy_job *j, int from, const struct copy_item *it, struct fail *f)
+{
+	int to = open_subdirectory(j, it, f), done;
+
+	if (to < 0)
+		return -1;
 	j->depth++;
 	done = copytree_entries(j, from, to, f);
 	j->depth--;
 	if (!done && set_metadata(j, from, to, &it->st))
 		done = copytree_cannot_write(j, f);
-	close(from);
 	close(to);
+	return done;
+}
+
+static int copy_subdirectory(struct copy_job *j, const struct copy_item *it, struct fail *f)
+{
+	int from, done;
+
+	if (j->depth >= COPY_DEPTH_MAX)
+		return fail_set(f, PROTO_FAIL_LIMIT, "directories are nested more than %d deep",
+				COPY_DEPTH_MAX);
+	from = openat(it->from_dir, it->from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (from < 0)
+		return cannot_read(it, f);
+	done = selection_excludes_all(j->from, from, j->rel, f);
+	if (!done)
+		done = copytree_directory(j, from, it, f);
+	else if (done == 1)
+		done = 0;
+	close(from);
 	return done;
 }
 
 static int copy_item(struct copy_job *j, const struct copy_item *it, struct fail *f)
 {
-	return S_ISDIR(it->st.st_mode) ? copy_subdirectory(j, it, f)
-				       : copy_nondirectory(j, it, f);
+	int excluded;
+
+	if (S_ISDIR(it->st.st_mode))
+		return copy_subdirectory(j, it, f);
+	excluded = selection_excludes(j->from, j->rel, f);
+	if (excluded)
+		return excluded < 0 ? -1 : 0;
+	return copy_nondirectory(j, it, f);
 }
 
 /* j->path gets one name longer. Returns the old length, or -1. */
@@ -300,6 +339,7 @@ void copytree_pop(struct copy_job *j, int len)
 static int copy_entry(struct copy_job *j, int from, int to, const char *name, struct fail *f)
 {
 	struct copy_item it = { .from_dir = from, .to_dir = to, .from = name, .to = name };
+	size_t rel;
 	int len, done;
 
 	if (fstatat(from, name, &it.st, AT_SYMLINK_NOFOLLOW))
@@ -307,7 +347,12 @@ static int copy_entry(struct copy_job *j, int from, int to, const char *name, st
 	len = copytree_push(j, name, f);
 	if (len < 0)
 		return -1;
+	rel = strlen(j->rel);
+	if (snprintf(j->rel + rel, sizeof(j->rel) - rel, "%s%s", rel ? "/" : "", name) >=
+	    (int)(sizeof(j->rel) - rel))
+		return fail_set(f, PROTO_FAIL_LIMIT, "the path %.256s... is too long", j->rel);
 	done = copy_item(j, &it, f);
+	j->rel[rel] = '\0';
 	copytree_pop(j, len);
 	return done;
 }
@@ -319,15 +364,15 @@ int copytree_entries(struct copy_job *j, int from, int to, struct fail *f)
 	struct dirent *d;
 
 	if (!dir) {
-		fail_sys(f, "reading a directory of the build context");
+		fail_sys(f, "reading a directory");
 		return copytree_close(fd);
 	}
 	while (!done && (errno = 0, d = readdir(dir))) {
-		if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+		if (!selection_is_none(d))
 			done = copy_entry(j, from, to, d->d_name, f);
 	}
 	if (!done && errno)
-		done = fail_sys(f, "reading a directory of the build context");
+		done = fail_sys(f, "reading a directory");
 	closedir(dir);
 	return done;
 }

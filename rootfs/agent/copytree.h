@@ -12,19 +12,22 @@
 #include "fail.h"
 #include "hardlinks.h"
 #include "mkdirs.h"
+#include "selection.h"
 
 /* One COPY under way. */
 struct copy_job {
-	int root, context;
-	bool has_owner, has_many;
+	int root;
+	const struct selection *from;
+	bool has_owner, has_many, is_link;
 	uid_t uid;
 	gid_t gid;
-	int chmod;                /* -1: as they are */
+	const char *chmod;        /* "": as they are */
 	struct mkdirs_as parents; /* missing destination directories */
 	struct hardlinks links;
 	unsigned depth;
 	char path[PATH_MAX]; /* destination below the root of what is being copied: for messages
 				and links */
+	char rel[PATH_MAX];  /* the same below the source directory: for exclusions */
 };
 
 /* A thing to be copied, and where to. */
@@ -38,6 +41,12 @@ struct copy_item {
 int copytree_entries(struct copy_job *j, int from, int to, struct fail *f);
 /* A regular file that is open already, under a name where nothing is. */
 int copytree_file(struct copy_job *j, int from, const struct copy_item *it, struct fail *f);
+/* A directory that is open: merged with the one of that name, metadata included. */
+int copytree_directory(struct copy_job *j, int from, const struct copy_item *it,
+		       struct fail *f);
+/* The same without what is in it. */
+int copytree_empty_directory(struct copy_job *j, int from, const struct copy_item *it,
+			     struct fail *f);
 /* A device or FIFO, likewise. */
 int copytree_special(struct copy_job *j, const struct copy_item *it, struct fail *f);
 /* What stands in the way of a file is removed, unless it is a directory. */

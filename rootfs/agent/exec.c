@@ -19,6 +19,9 @@
 
 #include "etcfiles.h"
 #include "mkdirs.h"
+#include "mounts.h"
+#include "net.h"
+#include "relay.h"
 #include "restore.h"
 #include "sysfile.h"
 #include "users.h"
@@ -250,15 +253,42 @@ static int execute(char *const *argv, const struct command_env *env, struct fail
 	return cannot_execute(argv[0], f);
 }
 
+static int leave_network(struct fail *f)
+{
+	if (unshare(CLONE_NEWNET))
+		return fail_sys(f, "leaving the network");
+	return net_loopback_up(f);
+}
+
+/* Never executes: the report pipe is closed to say that it runs, and no other descriptor is
+ * kept, since somebody may wait for its end. */
+static int run_relay(const struct ends *e, const char *name, struct fail *f)
+{
+	int listener;
+
+	if (place_streams(e, false, f) || relay_listen(name, &listener, f))
+		return -1;
+	for (int fd = 3; fd < FILES_SOFT; fd++)
+		if (fd != listener && fd != mounts_store())
+			close(fd);
+	relay_serve(name, listener);
+	_exit(0);
+}
+
 static int run(const struct exec_opts *o, const struct ends *e, struct fail *f)
 {
 	const struct proto_exec *x = o->request;
+	static struct mount_trees trees;
 	static struct command_env env;
 	static struct user u;
 
 	setsid();
 	reset_signals();
-	if ((o->is_private && etcfiles_enter(f)) ||
+	if (x->flags & PROTO_EXEC_RELAY)
+		return run_relay(e, x->argv.at[0], f);
+	if (mounts_open(x, &trees, f) || (o->is_private && etcfiles_enter(f)) ||
+	    (o->is_private && mounts_attach(x, &trees, f)) ||
+	    (x->flags & PROTO_EXEC_NO_NETWORK && leave_network(f)) ||
 	    place_streams(e, x->flags & PROTO_EXEC_TTY, f))
 		return -1;
 	if (user_find(AT_FDCWD, x->user, &u, f))
@@ -302,9 +332,10 @@ static pid_t start_shared(struct birth *b)
 
 static pid_t start_forked(const struct birth *b)
 {
-	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+	bool has_cgroup = b->o->cgroup->fd >= 0;
+	struct clone_args args = { .flags = has_cgroup ? CLONE_INTO_CGROUP : 0,
 				   .exit_signal = SIGCHLD,
-				   .cgroup = (uint64_t)b->o->cgroup->fd };
+				   .cgroup = has_cgroup ? (uint64_t)b->o->cgroup->fd : 0 };
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
 	if (pid != 0)
@@ -339,7 +370,7 @@ int exec_start(const struct exec_opts *o, struct exec_child *ret, struct fail *f
 	struct ends e = { { -1, -1, -1 }, -1 };
 	struct birth b = { .o = o, .ends = &e, .f = f };
 	bool has_tty = o->request->flags & PROTO_EXEC_TTY;
-	bool is_forked = o->cgroup->fd >= 0;
+	bool is_forked = o->cgroup->fd >= 0 || o->request->flags & PROTO_EXEC_RELAY;
 
 	if ((has_tty ? open_tty(o->request, &c, &e) : open_pipes(o->request, &c, &e)) ||
 	    (is_forked && new_pipe(&c.report_fd, &e.report)) ||

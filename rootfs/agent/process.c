@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "etcfiles.h"
+#include "mounts.h"
 
 enum { PIPE_FULL_BYTES = 32 << 10, PIPE_BYTES = 256 << 10 };
 enum { SLOT_REPORT, SLOT_STDIN, SLOT_OUT, SLOT_ERR };
@@ -62,6 +63,8 @@ static void forget(struct process *p)
 	cgroup_close(&p->cgroup);
 	if (p->is_step)
 		etcfiles_end_step();
+	if (p->has_mounts)
+		mounts_end();
 	give_back(&p->ring, PROTO_RING_BYTES);
 	if (p == service)
 		service = NULL;
@@ -111,6 +114,13 @@ static int prepare(struct process *p, uint32_t id, const struct proto_exec *x, b
 	if (is_step) {
 		cgroup_open(&p->cgroup);
 		etcfiles_begin_step();
+	}
+	if (x->n_mounts) {
+		if (!is_step)
+			return fail_set(f, PROTO_FAIL_REQUEST, "only steps have mounts");
+		if (mounts_begin(x, f))
+			return -1;
+		p->has_mounts = true;
 	}
 	if (x->flags & (PROTO_EXEC_STDIN | PROTO_EXEC_TTY))
 		p->in = get_memory(PROTO_STDIN_BYTES);

@@ -22,7 +22,7 @@ enum { PROCESS_FDS = 4 }; /* that one process is polled on */
 struct process {
 	bool in_use;
 	bool is_attached; /* the host knows it by its id */
-	bool is_service, is_step, has_tty;
+	bool is_service, is_step, has_tty, has_mounts;
 	bool is_confirmed; /* EXEC was answered by OK */
 	bool has_failed;   /* ... or by FAIL: only to be reaped */
 	bool is_reaped, is_drained;

@@ -178,7 +178,11 @@ void proto_setup_encode(struct proto_out *o, const struct proto_setup *s)
 {
 	proto_put_u32(o, s->flags);
 	proto_put_string(o, s->hostname);
-	proto_put_string(o, s->context_serial);
+	proto_put_u32(o, s->n_disks);
+	for (uint32_t i = 0; i < s->n_disks; i++) {
+		proto_put_u8(o, s->disks[i].flags);
+		proto_put_string(o, s->disks[i].serial);
+	}
 }
 
 int proto_setup_decode(const uint8_t *at, size_t n, struct proto_setup *ret)
@@ -187,8 +191,50 @@ int proto_setup_decode(const uint8_t *at, size_t n, struct proto_setup *ret)
 
 	ret->flags = proto_get_u32(&in);
 	ret->hostname = proto_get_string(&in);
-	ret->context_serial = proto_get_string(&in);
+	ret->n_disks = proto_get_u32(&in);
+	if (ret->n_disks > PROTO_DISKS_MAX)
+		return -1;
+	for (uint32_t i = 0; i < ret->n_disks; i++) {
+		ret->disks[i].flags = proto_get_u8(&in);
+		ret->disks[i].serial = proto_get_string(&in);
+	}
 	return proto_end(&in);
+}
+
+static void put_mount(struct proto_out *o, const struct proto_mount *m)
+{
+	proto_put_u8(o, m->kind);
+	proto_put_u8(o, m->flags);
+	proto_put_u32(o, m->disk);
+	proto_put_u32(o, m->from_disk);
+	proto_put_u32(o, m->mode);
+	proto_put_u32(o, m->uid);
+	proto_put_u32(o, m->gid);
+	proto_put_u64(o, m->size_bytes);
+	proto_put_string(o, m->root);
+	proto_put_string(o, m->source);
+	proto_put_string(o, m->from_root);
+	proto_put_string(o, m->target);
+	proto_put_u32(o, m->content_bytes);
+	proto_put(o, m->content, m->content_bytes);
+}
+
+static void get_mount(struct proto_in *in, struct proto_mount *ret)
+{
+	ret->kind = proto_get_u8(in);
+	ret->flags = proto_get_u8(in);
+	ret->disk = proto_get_u32(in);
+	ret->from_disk = proto_get_u32(in);
+	ret->mode = proto_get_u32(in);
+	ret->uid = proto_get_u32(in);
+	ret->gid = proto_get_u32(in);
+	ret->size_bytes = proto_get_u64(in);
+	ret->root = proto_get_string(in);
+	ret->source = proto_get_string(in);
+	ret->from_root = proto_get_string(in);
+	ret->target = proto_get_string(in);
+	ret->content_bytes = proto_get_u32(in);
+	ret->content = proto_get(in, ret->content_bytes);
 }
 
 void proto_exec_encode(struct proto_out *o, const struct proto_exec *x)
@@ -200,6 +246,9 @@ void proto_exec_encode(struct proto_out *o, const struct proto_exec *x)
 	proto_put_string(o, x->cwd);
 	proto_put_strings(o, &x->argv);
 	proto_put_strings(o, &x->env);
+	proto_put_u32(o, x->n_mounts);
+	for (uint32_t i = 0; i < x->n_mounts; i++)
+		put_mount(o, &x->mounts[i]);
 }
 
 int proto_exec_decode(const uint8_t *at, size_t n, struct proto_exec *ret)
@@ -213,16 +262,47 @@ int proto_exec_decode(const uint8_t *at, size_t n, struct proto_exec *ret)
 	ret->cwd = proto_get_string(&in);
 	proto_get_strings(&in, &ret->argv);
 	proto_get_strings(&in, &ret->env);
+	ret->n_mounts = proto_get_u32(&in);
+	if (ret->n_mounts > PROTO_MOUNTS_MAX)
+		return -1;
+	for (uint32_t i = 0; i < ret->n_mounts; i++)
+		get_mount(&in, &ret->mounts[i]);
 	return ret->argv.n ? proto_end(&in) : -1;
+}
+
+void proto_selection_encode(struct proto_out *o, const struct proto_selection *s)
+{
+	proto_put_u32(o, s->flags);
+	proto_put_u32(o, s->disk);
+	proto_put_string(o, s->root);
+	proto_put_strings(o, &s->sources);
+	proto_put_strings(o, &s->excludes);
+}
+
+static void get_selection(struct proto_in *in, struct proto_selection *ret)
+{
+	ret->flags = proto_get_u32(in);
+	ret->disk = proto_get_u32(in);
+	ret->root = proto_get_string(in);
+	proto_get_strings(in, &ret->sources);
+	proto_get_strings(in, &ret->excludes);
+}
+
+int proto_selection_decode(const uint8_t *at, size_t n, struct proto_selection *ret)
+{
+	struct proto_in in = { .at = at, .left = n };
+
+	get_selection(&in, ret);
+	return proto_end(&in);
 }
 
 void proto_copy_encode(struct proto_out *o, const struct proto_copy *c)
 {
 	proto_put_u32(o, c->flags);
-	proto_put_u32(o, (uint32_t)c->chmod);
 	proto_put_string(o, c->dest);
 	proto_put_string(o, c->chown);
-	proto_put_strings(o, &c->sources);
+	proto_put_string(o, c->chmod);
+	proto_selection_encode(o, &c->from);
 }
 
 int proto_copy_decode(const uint8_t *at, size_t n, struct proto_copy *ret)
@@ -230,10 +310,10 @@ int proto_copy_decode(const uint8_t *at, size_t n, struct proto_copy *ret)
 	struct proto_in in = { .at = at, .left = n };
 
 	ret->flags = proto_get_u32(&in);
-	ret->chmod = (int32_t)proto_get_u32(&in);
 	ret->dest = proto_get_string(&in);
 	ret->chown = proto_get_string(&in);
-	proto_get_strings(&in, &ret->sources);
+	ret->chmod = proto_get_string(&in);
+	get_selection(&in, &ret->from);
 	return proto_end(&in);
 }
 

@@ -60,6 +60,28 @@
  *           comes before its nonce. RESUME forgets ids: the service goes on and is known by
  *           SERVICE alone; other processes go on, nobody hears of them.
  *
+ * Disks:    SETUP lists the disks beside the root's, in the order in which later requests
+ * number them. The guest mounts each where no process of the image can reach it. What COPY,
+ *           DIGEST and the mounts of EXEC read is a directory of such a disk (`root`): links in
+ *           it are followed inside it.
+ *
+ * Mounts:   EXEC may list what only this command sees (struct proto_mount): they are made in a
+ *           mount namespace of its own, in the order given. Mount points that were missing are
+ *           made for it and removed after it, if nothing was put there. PROTO_MOUNT_FILE bears
+ *           its content, a secret perhaps: it is kept in the guest's memory while the command
+ *           runs, then overwritten.
+ *
+ * Relay:    EXEC with PROTO_EXEC_RELAY runs no program: argv[0] is the name of a Unix socket
+ *           that the guest listens on until its stdin ends, or it is killed; PROTO_MOUNT_SOCKET
+ *           puts the socket before a command. Each connection has a number. OUTPUT 1 and STDIN
+ *           then are streams of
+ *
+ *              0            4         8
+ *              +------------+---------+-----------+
+ *              | connection |  bytes  | bytes ... |     0 bytes: that end is closed
+ *              |    u32     |   u32   |           |     at most PROTO_RELAY_MAX
+ *              +------------+---------+-----------+
+ *
  * Trust:    the host believes nothing. The guest trusts the host's intentions, not its bytes.
  */
 #ifndef AGENT_PROTO_H
@@ -73,7 +95,7 @@
 #define PROTO_PORT "kiln.agent.0"
 
 enum {
-	PROTO_VERSION = 1,
+	PROTO_VERSION = 2,
 	PROTO_HEADER_BYTES = 12,
 	PROTO_PAYLOAD_MAX = 65536,
 	PROTO_REQUEST_MAX = 2 << 20,    /* execve(2) takes about as much */
@@ -84,6 +106,9 @@ enum {
 	PROTO_PROCESSES_MAX = 64,       /* at a time */
 	PROTO_MSG_MAX = 1024,           /* a failure's sentence */
 	PROTO_SEEN_MAX = 3072,          /* what a probe saw */
+	PROTO_DISKS_MAX = 18,           /* beside the root's */
+	PROTO_MOUNTS_MAX = 40,          /* of one command */
+	PROTO_DIGEST_BYTES = 32,        /* SHA-256 */
 	PROTO_MAGIC_BYTES = 8,
 	PROTO_NONCE_BYTES = 16,
 	PROTO_SEED_BYTES = 64,
@@ -98,12 +123,13 @@ enum proto_type {
 	PROTO_MKDIR = 4,     /* struct proto_mkdir; OK: empty */
 	PROTO_PROBE = 5,     /* struct proto_probe; OK: u8 is ready, string seen */
 	PROTO_LISTENING = 6, /* OK: string */
-	PROTO_FREEZE = 7,    /* OK: the root is synced and frozen. Then only THAW is allowed */
+	PROTO_FREEZE = 7,    /* OK: every disk is synced, the root frozen. Then only THAW is allowed */
 	PROTO_THAW = 8,
 	PROTO_QUIESCE = 9,   /* OK is the last frame until RESUME */
 	PROTO_IDENTIFY = 10, /* struct proto_identify; OK: empty */
 	PROTO_SERVICE = 11,  /* OK: struct proto_service */
 	PROTO_POWEROFF = 12, /* OK, then the machine ends */
+	PROTO_DIGEST = 13,   /* struct proto_selection; OK: PROTO_DIGEST_BYTES */
 	/* host to guest, not answered */
 	PROTO_RESUME = 32, /* PROTO_NONCE_BYTES; HELLO follows */
 	PROTO_STDIN = 33,  /* bytes; none: end of file */
@@ -177,31 +203,82 @@ int proto_end(const struct proto_in *in);
  * strings then point into them. Each _encode sets o->is_full when it doesn't fit.
  */
 
+enum { PROTO_DISK_WRITABLE = 1 };
+struct proto_disk {
+	uint8_t flags;
+	const char *serial;
+};
+
 enum { PROTO_SETUP_NETWORK = 1, PROTO_SETUP_BUILD = 2 };
 struct proto_setup {
 	uint32_t flags;
 	const char *hostname;
-	const char *context_serial; /* "": no context disk */
+	struct proto_disk disks[PROTO_DISKS_MAX];
+	uint32_t n_disks;
 };
 void proto_setup_encode(struct proto_out *o, const struct proto_setup *s);
 int proto_setup_decode(const uint8_t *at, size_t n, struct proto_setup *ret);
 
-enum { PROTO_EXEC_STDIN = 1, PROTO_EXEC_TTY = 2, PROTO_EXEC_SERVICE = 4 };
+enum proto_mount_kind {
+	PROTO_MOUNT_BIND = 1, /* `source` below `root` of `disk`, a file or a directory */
+	PROTO_MOUNT_CACHE,  /* likewise; a missing root is made as mode, uid, gid say, with what
+			       from_disk and from_root hold */
+	PROTO_MOUNT_TMPFS,  /* of size_bytes; 0: the kernel's default */
+	PROTO_MOUNT_FILE,   /* content */
+	PROTO_MOUNT_SOCKET, /* of the relay `source` */
+};
+enum { PROTO_MOUNT_WRITABLE = 1 };
+#define PROTO_NO_DISK UINT32_MAX /* in a selection: the guest's own root */
+struct proto_mount {
+	uint8_t kind, flags;
+	uint32_t disk, from_disk;
+	uint32_t mode, uid, gid;
+	uint64_t size_bytes;
+	const char *root, *source, *from_root, *target;
+	const uint8_t *content;
+	uint32_t content_bytes;
+};
+
+enum {
+	PROTO_EXEC_STDIN = 1,
+	PROTO_EXEC_TTY = 2,
+	PROTO_EXEC_SERVICE = 4,
+	PROTO_EXEC_NO_NETWORK = 8, /* loopback alone */
+	PROTO_EXEC_RELAY = 16,
+};
+enum { PROTO_RELAY_MAX = 16384, PROTO_RELAY_CONNECTIONS = 16 };
 struct proto_exec {
 	uint32_t flags;
 	uint16_t rows, cols;
 	const char *user, *cwd;
 	struct proto_strings argv, env; /* argv has at least one string */
+	struct proto_mount mounts[PROTO_MOUNTS_MAX];
+	uint32_t n_mounts;
 };
 void proto_exec_encode(struct proto_out *o, const struct proto_exec *x);
 int proto_exec_decode(const uint8_t *at, size_t n, struct proto_exec *ret);
 
-enum { PROTO_COPY_MANY = 1 };
+/*
+ * What is copied or digested. Sources are relative to root, clean but for one "/./" where
+ * PROTO_SELECT_PARENTS starts; wildcards as Go's filepath.Match has them (PARENTS: and `**`).
+ * Excludes are .dockerignore patterns, clean, '!' in front for an exception; they are relative
+ * to each source that is a directory. PROTO_SELECT_LITERAL: sources are no patterns.
+ */
+enum { PROTO_SELECT_PARENTS = 1, PROTO_SELECT_LITERAL = 2 };
+struct proto_selection {
+	uint32_t flags, disk;
+	const char *root;
+	struct proto_strings sources, excludes;
+};
+void proto_selection_encode(struct proto_out *o, const struct proto_selection *s);
+int proto_selection_decode(const uint8_t *at, size_t n, struct proto_selection *ret);
+
+enum { PROTO_COPY_MANY = 1, PROTO_COPY_LINK = 2 };
 struct proto_copy {
 	uint32_t flags;
-	int32_t chmod; /* -1: as they are */
 	const char *dest, *chown;
-	struct proto_strings sources;
+	const char *chmod; /* "": as they are; octal, or symbolic as chmod(1) has it */
+	struct proto_selection from;
 };
 void proto_copy_encode(struct proto_out *o, const struct proto_copy *c);
 int proto_copy_decode(const uint8_t *at, size_t n, struct proto_copy *ret);

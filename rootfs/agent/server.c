@@ -16,6 +16,8 @@
 
 #include "boot.h"
 #include "copy.h"
+#include "digest.h"
+#include "disks.h"
 #include "etcfiles.h"
 #include "fsop.h"
 #include "link.h"
@@ -33,7 +35,6 @@ enum { FDS_MAX = 2 + PROCESS_FDS * PROTO_PROCESSES_MAX + WORKERS_MAX };
 static struct server {
 	bool is_init, is_build, has_network, is_set_up, must_identify, must_announce;
 	int children; /* signalfd */
-	int context;
 	struct link link;
 } s;
 
@@ -92,7 +93,7 @@ static int do_setup(const struct link_message *m, struct proto_out *ret, struct 
 	s.is_build = x.flags & PROTO_SETUP_BUILD;
 	s.has_network = x.flags & PROTO_SETUP_NETWORK;
 	if (s.is_init) {
-		if (boot_enter(&x, &fs_bytes, &s.context, f) || net_loopback_up(f) ||
+		if (boot_enter(&x, &fs_bytes, f) || net_loopback_up(f) ||
 		    (s.has_network && net_ethernet_up(f)) || restore_prepare(f) ||
 		    restore_set_hostname(x.hostname, s.has_network, f))
 			return -1;
@@ -169,31 +170,39 @@ static int do_poweroff(const struct link_message *m, struct proto_out *ret, stru
  * Requests that a child does.
  */
 
-static int work_copy(const uint8_t *at, size_t n, int dir, struct proto_out *ret,
-		     struct fail *f)
+static int work_copy(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
-	struct proto_copy x = { .sources = list(0) };
+	struct proto_copy x = { .from = { .sources = list(0), .excludes = list(1) } };
 	int root;
 
 	(void)ret;
 	if (proto_copy_decode(at, n, &x))
 		return bad_request("copy", f);
-	if (dir < 0)
-		return fail_set(f, PROTO_FAIL_REQUEST, "the guest has no build context");
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return fail_sys(f, "opening the root directory");
-	return copy_run(root, dir, &x, f);
+	return copy_run(root, &x, f);
 }
 
-static int work_mkdir(const uint8_t *at, size_t n, int dir, struct proto_out *ret,
-		      struct fail *f)
+static int work_digest(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
+{
+	struct proto_selection x = { .sources = list(0), .excludes = list(1) };
+	uint8_t digest[PROTO_DIGEST_BYTES];
+
+	if (proto_selection_decode(at, n, &x))
+		return bad_request("digest", f);
+	if (digest_run(&x, digest, f))
+		return -1;
+	proto_put(ret, digest, sizeof(digest));
+	return 0;
+}
+
+static int work_mkdir(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
 	static struct user u;
 	struct proto_mkdir x;
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	(void)dir;
 	(void)ret;
 	if (proto_mkdir_decode(at, n, &x))
 		return bad_request("directory", f);
@@ -204,14 +213,12 @@ static int work_mkdir(const uint8_t *at, size_t n, int dir, struct proto_out *re
 	return mkdirs_make(root, x.path, &(struct mkdirs_as){ 0755, u.uid, u.gid }, f);
 }
 
-static int work_probe(const uint8_t *at, size_t n, int dir, struct proto_out *ret,
-		      struct fail *f)
+static int work_probe(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
 	static char seen[PROTO_SEEN_MAX];
 	struct proto_probe x;
 	int is_ready;
 
-	(void)dir;
 	if (proto_probe_decode(at, n, &x))
 		return bad_request("probe", f);
 	is_ready = probe_run(&x, seen, f);
@@ -222,27 +229,24 @@ static int work_probe(const uint8_t *at, size_t n, int dir, struct proto_out *re
 	return 0;
 }
 
-static int work_listening(const uint8_t *at, size_t n, int dir, struct proto_out *ret,
-			  struct fail *f)
+static int work_listening(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
 	static char seen[PROTO_SEEN_MAX];
 
 	(void)at;
 	(void)n;
-	(void)dir;
 	(void)f;
 	probe_listening(seen);
 	proto_put_string(ret, seen);
 	return 0;
 }
 
-static int work_freeze(const uint8_t *at, size_t n, int dir, struct proto_out *ret,
-		       struct fail *f)
+static int work_freeze(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
 	(void)at;
 	(void)n;
-	(void)dir;
 	(void)ret;
+	disks_sync();
 	return s.is_init ? fsop_freeze(f) : 0;
 }
 
@@ -255,6 +259,7 @@ static const struct request {
 } requests[] = {
 	[PROTO_SETUP] = { .now = do_setup, .is_early = true },
 	[PROTO_COPY] = { .work = work_copy },
+	[PROTO_DIGEST] = { .work = work_digest },
 	[PROTO_MKDIR] = { .work = work_mkdir },
 	[PROTO_PROBE] = { .work = work_probe },
 	[PROTO_LISTENING] = { .work = work_listening },
@@ -318,9 +323,10 @@ static void do_now(const struct link_message *m, request_fn *fn)
 
 static void do_exec(const struct link_message *m)
 {
-	struct proto_exec x = { .argv = list(0), .env = list(1) };
+	static struct proto_exec x;
 	struct fail f;
 
+	x = (struct proto_exec){ .argv = list(0), .env = list(1) };
 	if (proto_exec_decode(m->at, m->n, &x)) {
 		bad_request("command", &f);
 		worker_send_fail(&s.link, m->id, &f);
@@ -354,10 +360,12 @@ static void handle_request(const struct link_message *m)
 		worker_send_fail(&s.link, m->id, &f);
 	} else if (is_exec) {
 		do_exec(m);
+		/* Secrets may have been in it. */
+		explicit_bzero((void *)(uintptr_t)m->at, m->n);
 	} else if (r->now) {
 		do_now(m, r->now);
 	} else {
-		worker_start(&s.link, m->id, r->work, m->at, m->n, s.context);
+		worker_start(&s.link, m->id, r->work, m->at, m->n);
 	}
 }
 
@@ -481,7 +489,7 @@ int server_run(const struct server_opts *o)
 	static const uint8_t no_nonce[PROTO_NONCE_BYTES];
 
 	s.is_init = o->is_init;
-	s.context = o->context;
+	disks_set(o->context);
 	if (exec_prepare() || watch_children() || link_open(&s.link, o->fd))
 		return -1;
 	send_hello(no_nonce);

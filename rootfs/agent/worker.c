@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "disks.h"
 #include "sysfile.h"
+
+enum { FDS_CLOSED = 1024 }; /* PID 1 has few more than PROTO_PROCESSES_MAX * 4 */
 
 /* In one write of at most PIPE_BUF bytes, so that it arrives in one piece. */
 struct answer {
@@ -43,9 +45,9 @@ void worker_send_fail(struct link *l, uint32_t id, const struct fail *f)
 	link_send(l, a.type, 0, id, a.at, a.n);
 }
 
-static void child(int report, worker_fn *fn, const uint8_t *at, size_t n, int dir)
+static void child(int report, worker_fn *fn, const uint8_t *at, size_t n)
 	__attribute__((noreturn));
-static void child(int report, worker_fn *fn, const uint8_t *at, size_t n, int dir)
+static void child(int report, worker_fn *fn, const uint8_t *at, size_t n)
 {
 	static struct answer a;
 	static struct fail f;
@@ -54,16 +56,14 @@ static void child(int report, worker_fn *fn, const uint8_t *at, size_t n, int di
 
 	/* Not a copy of somebody's stdin may live on here: it would never end. */
 	report = fcntl(report, F_DUPFD_CLOEXEC, 3);
-	dir = dir >= 0 ? fcntl(dir, F_DUPFD_CLOEXEC, 3) : -1;
-	for (int fd = 3; fd < (report > dir ? report : dir); fd++)
-		if (fd != report && fd != dir)
+	for (int fd = 3; fd < FDS_CLOSED; fd++)
+		if (fd != report && !disks_has_fd(fd))
 			close(fd);
-	syscall(SYS_close_range, (report > dir ? report : dir) + 1, ~0U, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(0);
 	a.type = PROTO_OK;
-	if (fn(at, n, dir, &o, &f))
+	if (fn(at, n, &o, &f))
 		encode_fail(&a, &f);
 	else
 		a.n = (uint32_t)o.len;
@@ -71,8 +71,7 @@ static void child(int report, worker_fn *fn, const uint8_t *at, size_t n, int di
 	_exit(0);
 }
 
-void worker_start(struct link *l, uint32_t id, worker_fn *fn, const uint8_t *at, size_t n,
-		  int dir)
+void worker_start(struct link *l, uint32_t id, worker_fn *fn, const uint8_t *at, size_t n)
 {
 	struct worker *w = table;
 	struct fail f;
@@ -94,7 +93,7 @@ void worker_start(struct link *l, uint32_t id, worker_fn *fn, const uint8_t *at,
 	}
 	pid = fork();
 	if (pid == 0)
-		child(p[1], fn, at, n, dir);
+		child(p[1], fn, at, n);
 	close(p[1]);
 	*w = (struct worker){
 		.in_use = true, .is_attached = true, .id = id, .fd = p[0], .polled_at = -1

@@ -16,13 +16,11 @@
 enum { WORKERS_MAX = 8 };
 
 /* Does a request (payload at..at + n) and writes OK's payload to *ret: at most PROTO_SEEN_MAX +
- * 64 bytes. dir: the build context or -1. */
-typedef int worker_fn(const uint8_t *at, size_t n, int dir, struct proto_out *ret,
-		      struct fail *f);
+ * 64 bytes. */
+typedef int worker_fn(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f);
 
 /* Runs fn in a child; the answer to id is sent when it is there. */
-void worker_start(struct link *l, uint32_t id, worker_fn *fn, const uint8_t *at, size_t n,
-		  int dir);
+void worker_start(struct link *l, uint32_t id, worker_fn *fn, const uint8_t *at, size_t n);
 size_t worker_poll_all(const struct link *l, struct pollfd *p); /* at most WORKERS_MAX */
 void worker_serve_all(struct link *l, const struct pollfd *p);
 /* Their answers are nobody's any more. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "builder/cachekey.h"
+#include "builder/stage.h"
 
 /* The context of every case; what a case changes it puts back. */
 static char dir[] = "/tmp/kiln-cachekey.XXXXXX";
@@ -78,37 +78,54 @@ struct given {
 	const char *digest; /* of the base; NULL: always the same */
 };
 
-static void keys_of_steps(const struct plan *plan, struct context *c, const char *digest,
-			  cachekey ret)
+static struct base *the_base;
+
+static int give_base(void *arg, size_t stage, const char *image, const struct oci_config **ret,
+		     struct err **e)
 {
+	const struct given *g = arg;
+	struct json *empty = json_object_new();
+	int failed;
+
+	(void)stage;
+	the_base = xcalloc(1, sizeof(*the_base));
+	the_base->blobs_fd = -1;
+	the_base->name = xstrdup(image);
+	failed = oci_config_from_json(empty, &the_base->config, e);
+	json_free(empty);
+	cachekey_base("image", g->digest ? g->digest : "sha256:00", the_base->key);
+	*ret = &the_base->config;
+	return failed;
+}
+
+/* As the build has it: the key of the one stage, which reads nothing but the context. */
+static void key_of_plan(const struct plan *plan, struct context *take_context, cachekey ret)
+{
+	struct base *bases[] = { the_base };
+	struct tree_context context = { .name = xstrdup("") };
+	struct strv contexts = STRV_INIT;
+	struct plan_where where;
+	struct graph graph = { .plan = plan,
+			       .images_from = { &contexts, false, NULL },
+			       .where = &where };
 	struct err *e = NULL;
 
-	cachekey_base("image", digest, ret);
-	vec_each (step, &plan->steps) {
-		struct context_selection selection = { 0 };
-		cachekey below;
-
-		memcpy(below, ret, sizeof(below));
-		if (step->kind == STEP_COPY)
-			assert_ok(
-				context_select(c, &step->sources, step->is_add, &selection, &e),
-				e);
-		cachekey_step(step, below, &selection, ret);
-		context_selection_release(&selection);
-	}
+	context.context = take_context;
+	vec_push(&graph.contexts, context);
+	assert_ok(graph_open(&graph, bases, &e), e);
+	assert_ok(stage_settle(&graph, &graph.stages[0], &e), e);
+	strcpy(ret, stage_key(&graph, &graph.stages[0]));
+	graph_release(&graph);
 }
 
 static void last_key(struct given g, cachekey ret)
 {
 	AUTO(dockerfile) df = NULL;
-	AUTO(context) c = NULL;
 	AUTO(plan) plan = NULL;
 	autostrv args = STRV_INIT;
 	autostr ignore = STR_INIT;
-	struct plan_opts o = { .build_args = &args };
-	struct oci_config base = { .user = xstrdup(""),
-				   .cwd = xstrdup("/"),
-				   .stop_signal = xstrdup("") };
+	struct context *c = NULL;
+	struct plan_opts o = { .build_args = &args, .base = give_base, .arg = &g };
 	struct plan_where where;
 	struct err *e = NULL;
 
@@ -117,10 +134,9 @@ static void last_key(struct given g, cachekey ret)
 	str_add(&ignore, g.ignore ? g.ignore : "");
 	assert_ok(dockerfile_parse(g.dockerfile, strlen(g.dockerfile), "Dockerfile", &df, &e),
 		  e);
-	assert_ok(plan_make(df, &o, &base, &plan, &where, &e), e);
+	assert_ok(plan_make(df, &o, &plan, &where, &e), e);
 	assert_ok(context_open(dir, &ignore, ".dockerignore", &c, &e), e);
-	keys_of_steps(plan, c, g.digest ? g.digest : "sha256:00", ret);
-	oci_config_release(&base);
+	key_of_plan(plan, c, ret);
 }
 
 #define hits(a, b) compare(a, b, true, __LINE__)
