@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 options=(--build-context "golang:1.19=$(layout tools:12)" --build-arg VERSION=1.2.3
 	--wait-for-port 8080 --memory 768)
+LIMIT_SEC=400
 
 check()
 {
