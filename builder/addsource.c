@@ -419,8 +419,9 @@ static int list_dir(struct addtree *t, struct packlist *to, struct err **e)
 
 	strv_push(&sources, ".");
 	context_free(take(t->files)); /* of an earlier image */
-	failed = context_open(t->dir, NULL, "", &t->files, e) ||
-		 context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
+	failed =
+		context_open(t->dir, NULL, "", &t->files, e) ||
+		context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
 	if (!failed)
 		context_list(&all, t->prefix, to);
 	context_selection_release(&all);

@@ -134,8 +134,9 @@ static int make_plan(struct build *b, struct err **e)
 				.base = resolve_base,
 				.arg = b };
 
-	b->graph.images_from =
-		(struct image_opts){ &b->o->contexts, b->o->is_pulled, &b->o->registry };
+	b->graph.images_from = (struct image_opts){ .contexts = &b->o->contexts,
+						    .is_pulled = b->o->is_pulled,
+						    .registry = &b->o->registry };
 	b->n_bases = count_from(b->df);
 	b->bases = xcalloc(b->n_bases, sizeof(*b->bases));
 	if (plan_make(b->df, &po, &b->plan, &b->where, e))
@@ -206,6 +207,7 @@ static int open_graph(struct build *b, struct err **e)
 	b->graph.has_no_cache = b->o->has_no_cache;
 	b->graph.no_cache_filter = &b->o->no_cache_filter;
 	b->graph.who = b->who;
+	b->graph.limits = &b->o->limits;
 	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
 	b->graph.where = &b->where;
 	main_context.context = take(b->file->context);

@@ -13,6 +13,7 @@
 #include "builder/secret.h"
 #include "builder/service.h"
 #include "builder/ssh.h"
+#include "rootfs/limits.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 
@@ -34,6 +35,7 @@ struct build_opts {
 	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
 	bool is_pulled;    /* --pull */
 	struct registry_options registry; /* --tls-verify, --ca-cert */
+	struct rootfs_limits limits;      /* --limit */
 	const char *progress;             /* "auto", "tty", "plain", "json", "quiet" */
 	const char *kernel;               /* --kernel; NULL: the one kiln has */
 	struct strv no_cache_filter;      /* names of stages; see cache_filter.h */

@@ -19,7 +19,7 @@ struct raw {
 	unsigned long long disk;
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
-	struct strv secrets, ssh, no_cache_filter;
+	struct strv secrets, ssh, no_cache_filter, limits;
 	bool is_json, is_quiet, is_check;
 };
 
@@ -101,6 +101,8 @@ static int take_probes(const struct raw *raw, struct ready *r, struct err **e)
 
 static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 {
+	if (rootfs_limits_set_all(&o->limits, &raw->limits, e))
+		return -1;
 	if (raw->memory && parse_memory(raw->memory, &o->memory_mib, e))
 		return -1;
 	if (raw->cpus < 1 || raw->cpus > CPUS_MAX)
@@ -176,6 +178,7 @@ static void release(struct raw *raw, struct build_opts *o)
 {
 	strv_release(&raw->secrets);
 	strv_release(&raw->ssh);
+	strv_release(&raw->limits);
 	strv_release(&raw->no_cache_filter);
 	strv_release(&o->names);
 	strv_release(&o->build_args);
@@ -239,6 +242,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "pull", OPTION_BOOL, &o.is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
 		REGISTRY_OPTION_DEFS(&o.registry),
+		{ 0, "limit", OPTION_STRV, &raw.limits, "NAME=N",
+		  "accept more, or less, from an image (see kiln-flatten(1))" },
 		{ 0, "cache-limit", OPTION_STR, &raw.cache_limit, "SIZE",
 		  "size of the build cache after this build, or none (default 20g)" },
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",

@@ -42,7 +42,7 @@ int untar_open(int fd, const char *scratch_path, struct untar **ret, struct err 
 	if (rootfs_archive_uncompress(fd, plain, UNTAR_MAX_BYTES, &is_done, e))
 		return -1;
 	u->path = is_done ? xstrdup(scratch_path) : xasprintf("/proc/self/fd/%d", fd);
-	o.path = u->path;
+	o.from.path = u->path;
 	if (layer_open(&o, &u->from, e))
 		return -1;
 	*ret = take(u);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/vec.h"
+#include "oci/blobsum.h"
 #include "oci/digest.h"
 
 static const char temp_prefix[] = ".fetch-";
@@ -20,9 +21,7 @@ static const char temp_prefix[] = ".fetch-";
 struct blob_writer {
 	char *dir, *temp;
 	bool is_ours; /* there is a file of that name, and it is locked by us */
-	char digest[OCI_DIGEST_MAX];
-	int64_t size_bytes, done_bytes;
-	struct sha256 *hash; /* NULL once it was compared */
+	struct blobsum sum;
 	int fd;
 };
 
@@ -169,7 +168,8 @@ static bool is_same_file(const char *path, int fd)
 static int open_temp(struct blob_writer *w, bool is_claim, struct err **e)
 {
 	if (is_claim) {
-		w->temp = xasprintf("%s/%s%s", w->dir, temp_prefix, oci_digest_hex(w->digest));
+		w->temp = xasprintf("%s/%s%s", w->dir, temp_prefix,
+				    oci_digest_hex(w->sum.digest));
 		w->fd = open(w->temp, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	} else {
 		w->temp = xasprintf("%s/%sXXXXXX", w->dir, temp_prefix);
@@ -191,9 +191,7 @@ static struct blob_writer *new_writer(const char *dir, const char *digest, int64
 
 	w->fd = -1;
 	w->dir = xstrdup(dir);
-	memcpy(w->digest, digest, strlen(digest) + 1);
-	w->size_bytes = size_bytes;
-	w->hash = sha256_new();
+	blobsum_init(&w->sum, digest, size_bytes);
 	return w;
 }
 
@@ -285,37 +283,24 @@ int blob_writer_reader(const struct blob_writer *w, int *ret_fd, struct err **e)
 
 int blob_writer_add(struct blob_writer *w, const void *bytes, size_t n, struct err **e)
 {
-	if (n > (uint64_t)(w->size_bytes - w->done_bytes))
-		return err_set(e, ERR_CORRUPT, "it is larger than the announced %lld bytes",
-			       (long long)w->size_bytes);
+	if (blobsum_expect(&w->sum, n, e))
+		return -1;
 	if (fs_write_full(w->fd, bytes, n))
 		return err_sys(e, "writing %s", w->temp);
-	sha256_add(w->hash, bytes, n);
-	w->done_bytes += (int64_t)n;
+	blobsum_add(&w->sum, bytes, n);
 	return 0;
 }
 
 int blob_writer_check(struct blob_writer *w, struct err **e)
 {
-	AUTO(sha256) hash = take(w->hash);
-	char got[OCI_DIGEST_MAX];
-
-	if (w->done_bytes != w->size_bytes)
-		return err_set(e, ERR_CORRUPT,
-			       "it has %lld bytes instead of the announced %lld",
-			       (long long)w->done_bytes, (long long)w->size_bytes);
-	oci_digest_end(hash, got);
-	if (!streq(got, w->digest))
-		return err_set(e, ERR_CORRUPT, "its digest is %s, it should be %s", got,
-			       w->digest);
-	return 0;
+	return blobsum_end(&w->sum, e);
 }
 
 int blob_writer_end(struct blob_writer *w, struct err **e)
 {
-	autofree char *path = blob_path(w->dir, w->digest);
+	autofree char *path = blob_path(w->dir, w->sum.digest);
 
-	if (w->hash && blob_writer_check(w, e))
+	if (w->sum.hash && blob_writer_check(w, e))
 		return -1;
 	if (fchmod(w->fd, 0644) || fsync(w->fd))
 		return err_sys(e, "writing %s", path);
@@ -335,7 +320,7 @@ void blob_writer_free(struct blob_writer *w)
 		temp_forget(w->temp);
 	}
 	close_temp(w);
-	sha256_free(w->hash);
+	blobsum_release(&w->sum);
 	free(w->dir);
 	free(w);
 }

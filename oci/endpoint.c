@@ -97,24 +97,53 @@ static bool is_other(const struct endpoint *p, int failed, const struct http_res
 	       (failed && ret->fault == HTTP_UNREACHABLE && !strchr(p->host, ':'));
 }
 
+/* Did whoever answers speak what we spoke, whatever came of it? */
+static bool is_spoken(int failed, const struct http_response *ret)
+{
+	if (ret->is_other_protocol)
+		return false;
+	return !failed || ret->fault == HTTP_FINE || ret->fault == HTTP_REFUSED;
+}
+
+/* The second protocol, once the first one seems to be wrong: 1 if it is the right one, with
+ * what came of it in *ret_failed, *ret and *e; 0 if not. */
+static int probe(struct endpoint *p, struct http *h, struct retry *t,
+		 struct http_request *request, const char *path, struct http_response *ret,
+		 int *ret_failed, struct err **e)
+{
+	struct err *why = NULL;
+
+	t->is_probe = true;
+	*ret_failed = get_by_scheme(p, 1, h, t, request, path, ret, &why);
+	t->is_probe = false;
+	if (!is_spoken(*ret_failed, ret)) {
+		err_drop(&why);
+		return 0;
+	}
+	p->settled = 1;
+	if (!*ret_failed && retry_is_passing(ret->status))
+		*ret_failed = get_by_scheme(p, 1, h, t, request, path, ret, &why);
+	*e = why;
+	return 1;
+}
+
 /* Finds out what is spoken there. If neither is, it's the first one, whose error counts. */
 static int get_unsettled(struct endpoint *p, struct http *h, struct retry *t,
 			 struct http_request *request, const char *path,
 			 struct http_response *ret, struct err **e)
 {
 	struct err *why = NULL;
-	int failed;
+	int failed = get_by_scheme(p, 0, h, t, request, path, ret, &why);
 
-	for (int i = 0; i < p->n_schemes; i++) {
-		failed = get_by_scheme(p, i, h, t, request, path, ret, &why);
-		if (!is_other(p, failed, ret)) {
-			if (!failed)
-				p->settled = i;
-			*e = why;
-			return failed;
-		}
-		err_drop(&why);
+	if (!is_other(p, failed, ret)) {
+		if (!failed)
+			p->settled = 0;
+		*e = why;
+		return failed;
 	}
+	err_drop(&why);
+	if (probe(p, h, t, request, path, ret, &failed, e))
+		return failed;
 	t->is_settled = true;
 	return get_by_scheme(p, 0, h, t, request, path, ret, e);
 }

@@ -30,7 +30,7 @@ enum {
 	HTTP_MAX_REDIRECTS = 5,
 	HTTP_MAX_HEADER_BYTES = 256 << 10,
 	HTTP_MAX_REFUSAL_BYTES = 16 << 10,
-	HTTP_STALL_SEC = 20,
+	HTTP_STALL_SEC = 15,
 	HTTP_SLOW_STALLS = 3, /* so many with fewer bytes than these: too slow */
 	HTTP_SLOW_BYTES = 4096,
 };

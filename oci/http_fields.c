@@ -4,6 +4,9 @@
 #include <strings.h>
 #include <time.h>
 
+/* Nobody waits that long; callers may reckon with it in milliseconds. */
+enum { RETRY_AFTER_MAX_SEC = 1 << 30 };
+
 void http_fields_release(struct http_fields *f)
 {
 	free(f->digest);
@@ -53,12 +56,15 @@ static void note_retry_after(struct http_fields *f, const char *value)
 	struct tm date = { 0 };
 	int64_t left;
 
-	if (is_number(value)) {
-		f->retry_after_sec = atoll(value);
-	} else if (strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &date)) {
+	if (is_number(value))
+		left = atoll(value);
+	else if (strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &date))
 		left = timegm(&date) - time(NULL);
-		f->retry_after_sec = left > 0 ? left : 0;
-	}
+	else
+		return;
+	if (left < 0)
+		left = 0;
+	f->retry_after_sec = left < RETRY_AFTER_MAX_SEC ? left : RETRY_AFTER_MAX_SEC;
 }
 
 static void note_length(struct http_fields *f, const char *value)

@@ -178,8 +178,8 @@ static int parse_entry(const struct json *j, struct oci_entry *ret, struct err *
 	if (parse_descriptor(j, &ret->to, e) || json_opt_object(j, "platform", &platform, e) ||
 	    json_opt_object(j, "annotations", &annotations, e))
 		return -1;
-	ret->is_image = ONE_OF(manifest_types, ret->to.media_type) ||
-			ONE_OF(index_types, ret->to.media_type);
+	ret->is_index = ONE_OF(index_types, ret->to.media_type);
+	ret->is_image = ret->is_index || ONE_OF(manifest_types, ret->to.media_type);
 	if (platform && parse_platform(platform, ret, e))
 		return -1;
 	return annotations ? parse_annotations(annotations, ret, e) : 0;

@@ -38,6 +38,7 @@ struct oci_entry {
 	char *platform;      /* "linux/arm64/v8"; NULL if it isn't said */
 	char *ref_name;      /* annotation org.opencontainers.image.ref.name, or NULL */
 	bool is_image;       /* a manifest or an index; else something we don't know */
+	bool is_index;       /* the latter */
 	bool is_attestation; /* of another entry: provenance, SBOM */
 };
 

@@ -50,7 +50,7 @@ struct oci_opts {
 	void *arg;
 	const char *ca_file; /* PEM: further authorities to trust; NULL: none */
 	bool is_insecure; /* any certificate will do, and plain HTTP where there is no HTTPS */
-	int stall_sec;    /* no byte for so long ends a try; 0: 20 */
+	int stall_sec;    /* no byte for so long ends a try; 0: 15 */
 	int backoff_ms;   /* the first pause between two tries; 0: 500 */
 };
 

@@ -123,7 +123,8 @@ static int refuse_429(const struct endpoint *p, const struct http_response *resp
 	autostr wait = STR_INIT;
 
 	if (response->fields.retry_after_sec > 0)
-		str_addf(&wait, ", try again in %lld seconds", (long long)response->fields.retry_after_sec);
+		str_addf(&wait, ", try again in %lld seconds",
+			 (long long)response->fields.retry_after_sec);
 	return err_set(e, ERR_NET,
 		       "registry %s refuses %s of repository %s: too many requests%s%s",
 		       p->host, what, p->repo, wait.at, reason);
@@ -239,7 +240,8 @@ int registry_get_manifest(struct registry *r, struct http *h, const char *refere
 				       .size_bytes = -1,
 				       .backoff_ms = r->backoff_ms } };
 
-	if (get(r, h, &w, &response, e) || check_announced(r, response.fields.digest, &bytes, what, e))
+	if (get(r, h, &w, &response, e) ||
+	    check_announced(r, response.fields.digest, &bytes, what, e))
 		return -1;
 	str_addn(ret, bytes.at, bytes.len);
 	return 0;

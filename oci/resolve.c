@@ -9,7 +9,7 @@
 #include "oci/source.h"
 
 /* An index may list indexes: buildx writes one below a layout's index.json. */
-enum { INDEX_DEPTH_MAX = 4 };
+enum { INDEX_DEPTH_MAX = 4, INDEXES_MAX = 16 };
 
 static int parse_ref(const char *text, struct oci_ref **ret, struct err **e)
 {
@@ -49,33 +49,90 @@ bool oci_is_local(const char *text)
 	return ref->kind != OCI_REF_REGISTRY;
 }
 
-/* From the document that the reference names down to the platform's manifest. */
+/* The way from the document that a reference names down to the platform's manifest. */
+struct descent {
+	struct source *source;
+	const char *platform;
+	int n_left;   /* indexes that may still be read */
+	char *digest; /* OCI_DIGEST_MAX bytes: of the document at hand, at last of the manifest
+		       */
+	struct oci_manifest *found;
+};
+
+static int descend(struct descent *d, const struct str *bytes, int depth, struct err **e);
+
+static int descend_to(struct descent *d, const struct oci_entry *entry, int depth,
+		      struct err **e)
+{
+	autostr bytes = STR_INIT;
+
+	memcpy(d->digest, entry->to.digest, OCI_DIGEST_MAX);
+	return d->source->get(d->source, &entry->to, true, &bytes, e) ||
+			       descend(d, &bytes, depth + 1, e)
+		       ? -1
+		       : 0;
+}
+
+/* An index may list several further ones without a word of what is in them. why: that nothing
+ * else there fits; it is given back if nothing in them does either. */
+static int search_indexes(struct descent *d, const struct oci_manifest *index, int depth,
+			  struct err *why, struct err **e)
+{
+	vec_each (entry, &index->entries) {
+		struct err *other = NULL;
+
+		if (!entry->is_index || entry->platform || d->n_left-- <= 0)
+			continue;
+		if (descend_to(d, entry, depth, &other) == 0) {
+			err_free(why);
+			return 0;
+		}
+		if (other->code != ERR_NOTFOUND) {
+			err_free(why);
+			*e = other;
+			return -1;
+		}
+		err_free(other);
+	}
+	*e = why;
+	return -1;
+}
+
+static int descend(struct descent *d, const struct str *bytes, int depth, struct err **e)
+{
+	AUTO(oci_manifest) m = NULL;
+	const struct oci_entry *entry;
+	struct err *why = NULL;
+
+	if (depth > INDEX_DEPTH_MAX)
+		return err_set(e, ERR_LIMIT, "its indexes are nested deeper than %d",
+			       INDEX_DEPTH_MAX);
+	if (oci_manifest_parse(bytes->at, bytes->len, &m, e))
+		return err_wrap(e, "manifest %s", d->digest);
+	if (!m->is_index) {
+		d->found = take(m);
+		return 0;
+	}
+	if (oci_manifest_select(m, NULL, d->platform, &entry, &why) == 0)
+		return descend_to(d, entry, depth, e);
+	err_wrap(&why, "index %s", d->digest);
+	return search_indexes(d, m, depth, why, e);
+}
+
 static int get_manifest(struct source *source, const char *platform,
 			char ret_digest[OCI_DIGEST_MAX], struct oci_manifest **ret,
 			struct err **e)
 {
+	struct descent d = { .source = source,
+			     .platform = platform,
+			     .n_left = INDEXES_MAX,
+			     .digest = ret_digest };
 	autostr bytes = STR_INIT;
 
-	if (source->get_root(source, ret_digest, &bytes, e))
+	if (source->get_root(source, ret_digest, &bytes, e) || descend(&d, &bytes, 0, e))
 		return -1;
-	for (int depth = 0; depth <= INDEX_DEPTH_MAX; depth++) {
-		AUTO(oci_manifest) m = NULL;
-		const struct oci_entry *entry;
-
-		if (oci_manifest_parse(bytes.at, bytes.len, &m, e))
-			return err_wrap(e, "manifest %s", ret_digest);
-		if (!m->is_index) {
-			*ret = take(m);
-			return 0;
-		}
-		if (oci_manifest_select(m, NULL, platform, &entry, e))
-			return err_wrap(e, "index %s", ret_digest);
-		str_clear(&bytes);
-		memcpy(ret_digest, entry->to.digest, OCI_DIGEST_MAX);
-		if (source->get(source, &entry->to, true, &bytes, e))
-			return -1;
-	}
-	return err_set(e, ERR_LIMIT, "its indexes are nested deeper than %d", INDEX_DEPTH_MAX);
+	*ret = d.found;
+	return 0;
 }
 
 static int get_config(struct source *source, const struct oci_manifest *m,

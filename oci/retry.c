@@ -42,6 +42,8 @@ static void begin_try(struct retry *t, struct http_request *r)
 	r->max_idle_sec = (int)(RETRY_IDLE_SEC - (clock_ms() - t->mark_ms) / 1000);
 	if (r->max_idle_sec < 1)
 		r->max_idle_sec = 1;
+	if (t->is_probe && r->max_idle_sec > RETRY_PROBE_SEC)
+		r->max_idle_sec = RETRY_PROBE_SEC;
 }
 
 static void note_progress(struct retry *t)
@@ -53,7 +55,7 @@ static void note_progress(struct retry *t)
 	t->n_in_row = 0;
 }
 
-static bool is_passing_status(long status)
+bool retry_is_passing(long status)
 {
 	return status == 408 || status == 429 || status == 500 || status == 502 ||
 	       status == 503 || status == 504;
@@ -67,7 +69,7 @@ static bool is_worth_it(const struct retry *t, int failed, const struct http_res
 		       (response->fault == HTTP_UNREACHABLE && t->done_bytes > 0);
 	if (response->status == 206)
 		return t->done_bytes < t->size_bytes; /* less than was asked for */
-	return is_passing_status(response->status);
+	return retry_is_passing(response->status);
 }
 
 /* Waits for the next try: true. false: that was the last one. */
@@ -80,7 +82,8 @@ static bool next_try(struct http *h, struct retry *t, const struct http_response
 	fs_random(&random, sizeof(random));
 	if (response->fields.retry_after_sec < 0)
 		wait_ms = retry_pause_ms(t->backoff_ms, t->n_in_row + 1, random);
-	if (t->is_single || ++t->n_in_row >= RETRY_TRIES || t->n_tries >= RETRY_MAX_TRIES ||
+	if (t->is_single || t->is_probe || ++t->n_in_row >= RETRY_TRIES ||
+	    t->n_tries >= RETRY_MAX_TRIES ||
 	    response->fields.retry_after_sec > RETRY_IDLE_SEC ||
 	    idle_ms + wait_ms >= RETRY_IDLE_SEC * 1000LL)
 		return false;

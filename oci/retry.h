@@ -21,7 +21,8 @@
 enum {
 	RETRY_TRIES = 5,
 	RETRY_MAX_TRIES = 100,
-	RETRY_IDLE_SEC = 60,
+	RETRY_IDLE_SEC = 55,
+	RETRY_PROBE_SEC = 5,
 	RETRY_BACKOFF_MS = 500,
 	RETRY_MAX_PAUSE_MS = 8000,
 	RETRY_PROGRESS_BYTES = 4096,
@@ -35,6 +36,7 @@ struct retry {
 		*whole; /* where the sink puts it, emptied before each try; NULL: it goes on */
 	struct http_sink sink;
 	bool is_single;  /* there is another place: no second try here */
+	bool is_probe;   /* one short try, to see who answers */
 	bool is_settled; /* "it speaks another protocol" is a failure like any other */
 
 	int64_t done_bytes; /* that the sink has; the rest is retry.c's, zeroed at first */
@@ -46,6 +48,9 @@ struct retry {
 /* Like http_get(): r's sink, from_bytes, size_bytes and is_decoded are filled in from t. */
 int retry_get(struct http *h, struct retry *t, struct http_request *r,
 	      struct http_response *ret, struct err **e);
+
+/* May the same request be answered otherwise a little later? */
+bool retry_is_passing(long status);
 
 /* How long to wait before try n (1: the second one), without Retry-After. random: any number.
  */

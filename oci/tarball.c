@@ -238,11 +238,44 @@ static int read_override(const struct tarball *t, char type, int64_t at, int64_t
 	return 0;
 }
 
+/* Is the header about the one that follows? */
+static bool is_override(char type)
+{
+	return type == 'x' || type == 'L' || type == 'K';
+}
+
+/* Of an entry's bytes in the tar; negative if nobody can say. Links have none, whatever they
+ * say. */
+static int64_t entry_size(const struct header *h, const struct overrides *o)
+{
+	if (h->type == '1' || h->type == '2')
+		return 0;
+	if (o->size_bytes >= 0 && !is_override(h->type) && h->type != 'g')
+		return o->size_bytes;
+	return parse_number(h->size, sizeof(h->size));
+}
+
+/* What a header and the bytes behind it mean for us. */
+static int take_entry(struct tarball *t, const struct header *h, int64_t body, int64_t size,
+		      struct overrides *o, struct err **e)
+{
+	int failed = 0;
+
+	if (is_override(h->type))
+		return read_override(t, h->type, body, size, o, e);
+	if (h->type == 'g')
+		return 0;
+	if (strchr("0127", h->type)) /* NUL is a file too */
+		failed = add_file(t, h, o, body, size, e);
+	overrides_clear(o);
+	return failed;
+}
+
 /* One header and what belongs to it; *at moves behind it. 1, or 0 at the end. */
 static int read_entry(struct tarball *t, int64_t *at, struct overrides *o, struct err **e)
 {
 	struct header h;
-	int64_t size, body = *at + BLOCK;
+	int64_t size, body = *at + BLOCK, next;
 
 	if (*at == t->length_bytes)
 		return 0; /* a tar without its two blocks of zeros: seen */
@@ -252,24 +285,12 @@ static int read_entry(struct tarball *t, int64_t *at, struct overrides *o, struc
 		return 0;
 	if (!has_checksum(&h))
 		return corrupt(t, *at, "there is no header", e);
-	size = parse_number(h.size, sizeof(h.size));
-	if (o->size_bytes >= 0 && !(h.type && strchr("xgLK", h.type)))
-		size = o->size_bytes;
-	if (h.type == '1' || h.type == '2')
-		size = 0;
+	size = entry_size(&h, o);
 	if (size < 0 || size > t->length_bytes - body)
 		return corrupt(t, *at, "a file is larger than the rest", e);
-	*at = body + (size + BLOCK - 1) / BLOCK * BLOCK;
-	if (*at > t->length_bytes)
-		*at = t->length_bytes;
-	if (h.type == 'x' || h.type == 'L' || h.type == 'K')
-		return read_override(t, h.type, body, size, o, e) ? -1 : 1;
-	if (h.type == 'g')
-		return 1;
-	if (strchr("0127", h.type) && add_file(t, &h, o, body, size, e)) /* NUL is a file too */
-		return -1;
-	overrides_clear(o);
-	return 1;
+	next = body + (size + BLOCK - 1) / BLOCK * BLOCK;
+	*at = next < t->length_bytes ? next : t->length_bytes;
+	return take_entry(t, &h, body, size, o, e) ? -1 : 1;
 }
 
 static int refuse_compressed(const struct tarball *t, struct err **e)

@@ -106,7 +106,7 @@ static void key_of_plan(const struct plan *plan, struct context *take_context, c
 	struct strv contexts = STRV_INIT;
 	struct plan_where where;
 	struct graph graph = { .plan = plan,
-			       .images_from = { &contexts, false, NULL },
+			       .images_from = { .contexts = &contexts },
 			       .where = &where };
 	struct err *e = NULL;
 

@@ -182,6 +182,47 @@ static void test_nested_index(void **state)
 		  &e, ERR_USAGE, "'amd64//v2' is no platform");
 }
 
+/* Several indexes of which nothing is said: the platform is in one of them. */
+static void test_unnamed_indexes(void **state)
+{
+	static const char *const arches[] = { "arm64", "amd64", "s390x" };
+	autofree char *layout = make_layout(dir, "l");
+	autostr list = STR_INIT;
+	struct blob images[COUNT(arches)];
+	AUTO(oci_image) image = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(arches); i++) {
+		autofree char *more = xasprintf(
+			",\"platform\":{\"os\":\"linux\",\"architecture\":\"%s\"}", arches[i]);
+		autofree char *d = NULL, *text = NULL, *outer = NULL;
+		struct blob inner;
+
+		images[i] = make_image(layout, arches[i], 1, 10, (unsigned)i);
+		d = descriptor(MT_MANIFEST, &images[i], more);
+		text = xasprintf("{\"schemaVersion\":2,\"manifests\":[%s]}", d);
+		inner = put_text_blob(layout, text);
+		outer = descriptor(MT_INDEX, &inner, "");
+		str_addf(&list, "%s%s", i ? "," : "", outer);
+	}
+	{
+		autofree char *text =
+			xasprintf("{\"schemaVersion\":2,\"manifests\":[%s]}", list.at);
+		struct blob all = put_text_blob(layout, text);
+		autofree char *d = descriptor(MT_INDEX, &all, TAGGED("t"));
+		struct oci_opts o = { .blob_dir = blob_dir, .platform = "linux/riscv64" };
+		autofree char *ref = xasprintf("oci:%s:t", layout);
+		struct oci_image *none = NULL;
+
+		put_index(layout, d);
+		ok(resolve(layout, "", &image, &e), &e);
+		assert_string_equal(image->digest, images[1].digest);
+		must_fail(oci_resolve(ref, &o, &none, &e), &e, ERR_NOTFOUND,
+			  "no image for platform linux/riscv64");
+	}
+}
+
 static void test_deep_index(void **state)
 {
 	autofree char *layout = make_layout(dir, "l");
@@ -312,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nested_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deep_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_platform, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unnamed_indexes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_layout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_blobs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_layers, setup, teardown),

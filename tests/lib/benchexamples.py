@@ -1,4 +1,4 @@
-"""bench_examples: what each example takes, beside `buildah bud` of the same Dockerfile.
+"""benchexamples: what each example takes, beside `buildah bud` of the same Dockerfile.
 
 Columns: the first build, with its base image; the same again; again with one byte more in one file
 that the Dockerfile copies; from the start of a new clone to the first answer of its service, or the
@@ -19,8 +19,6 @@ import time
 import urllib.error
 import urllib.request
 
-from benchlib import IMAGES, KILN, TOP, ms, quiet, seconds
-
 # base: the image of FROM, and the layout that stands in for it. change: a file of the context.
 # answer: what is asked for an answer, a port and path of its service, or a command.
 Example = collections.namedtuple("Example", "base options change answer")
@@ -40,7 +38,7 @@ COLUMNS = ["cold build", "warm build", "one file", "first answer", "disk", "memo
 def duration(t):
     if t is None:
         return "-"
-    return ms(t) if t < 10 else f"{t:.1f} s"
+    return f"{t * 1000:.0f} ms" if t < 10 else f"{t:.1f} s"
 
 
 def size(n):
@@ -69,25 +67,27 @@ def fetch(url, deadline):
 
 
 class Kiln:
-    def __init__(self, name, example, context, home):
+    def __init__(self, bench, name, example, context, home):
+        self.bench = bench
         self.env = {**os.environ, "KILN_HOME": home}
         self.name = name
         self.asked = example.answer
-        self.argv = [KILN, "build", "--quiet", "-t", name, *options(name, example)]
+        self.argv = [bench.KILN, "build", "--quiet", "-t", name, *options(bench, name, example)]
         if example.base:
-            self.argv += ["--build-context", f"{example.base[0]}=oci-layout://{IMAGES}/{example.base[1]}"]
+            self.argv += ["--build-context", f"{example.base[0]}=oci-layout://{bench.IMAGES}/{example.base[1]}"]
         self.argv += [context]
 
     def build(self):
-        quiet(self.argv, env=self.env)
+        self.bench.quiet(self.argv, env=self.env)
 
     def answer(self):
         if isinstance(self.asked, list):
-            return seconds(lambda: quiet([KILN, "run", self.name, "--", *self.asked], env=self.env), 1)
+            argv = [self.bench.KILN, "run", self.name, "--", *self.asked]
+            return self.bench.seconds(lambda: self.bench.quiet(argv, env=self.env), 1)
         port, path = self.asked
         on_host = free_port()
         begin = time.monotonic()
-        with subprocess.Popen([KILN, "run", self.name, "-p", f"{on_host}:{port}"], env=self.env,
+        with subprocess.Popen([self.bench.KILN, "run", self.name, "-p", f"{on_host}:{port}"], env=self.env,
                               stdout=subprocess.DEVNULL) as clone:
             try:
                 fetch(f"http://127.0.0.1:{on_host}{path}", begin + ANSWER_MAX_SEC)
@@ -96,49 +96,50 @@ class Kiln:
                 clone.terminate()
 
     def stored(self):
-        about = json.loads(quiet([KILN, "inspect", "--json", self.name], env=self.env))
+        about = json.loads(self.bench.quiet([self.bench.KILN, "inspect", "--json", self.name], env=self.env))
         memory = about["memory"]
         return about["disk"]["storedBytes"], memory["storedBytes"] + memory["stateBytes"]
 
 
 class Buildah:
-    def __init__(self, name, example, context, home):
+    def __init__(self, bench, name, example, context, home):
+        self.bench = bench
         self.home = home
         self.name = name
         self.asked = example.answer
         self.buildah = ["buildah", "--root", f"{home}/root", "--runroot", f"{home}/run"]
         self.argv = [*self.buildah, "bud", "--layers", "--isolation", "chroot", "--quiet", "-t", name]
         if example.base:
-            self.argv += ["--from", f"oci:{IMAGES}/{example.base[1]}"]
+            self.argv += ["--from", f"oci:{bench.IMAGES}/{example.base[1]}"]
         self.argv += [context]
 
     def build(self):
-        quiet(self.argv)
+        self.bench.quiet(self.argv)
 
     def answer(self):
-        return seconds(self.run, 1) if isinstance(self.asked, list) else None
+        return self.bench.seconds(self.run, 1) if isinstance(self.asked, list) else None
 
     def run(self):
-        container = quiet([*self.buildah, "from", self.name]).decode().strip()
-        quiet([*self.buildah, "run", "--isolation", "chroot", container, "--", *self.asked])
-        quiet([*self.buildah, "rm", container])
+        container = self.bench.quiet([*self.buildah, "from", self.name]).decode().strip()
+        self.bench.quiet([*self.buildah, "run", "--isolation", "chroot", container, "--", *self.asked])
+        self.bench.quiet([*self.buildah, "rm", container])
 
     def stored(self):
-        return int(quiet(["du", "-sx", "--block-size=1", self.home]).split()[0]), 0
+        return int(self.bench.quiet(["du", "-sx", "--block-size=1", self.home]).split()[0]), 0
 
 
-def options(name, example):
+def options(bench, name, example):
     if example.options:
         return example.options
-    with open(os.path.join(TOP, "examples", name, "options"), encoding="ascii") as f:
+    with open(os.path.join(bench.TOP, "examples", name, "options"), encoding="ascii") as f:
         return f.read().split()
 
 
-def context_of(name, work):
+def context_of(bench, name, work):
     context = os.path.join(work, "context")
-    shutil.copytree(os.path.join(TOP, "examples", name), context)
+    shutil.copytree(os.path.join(bench.TOP, "examples", name), context)
     if name == "hello":
-        shutil.copy(os.path.join(TOP, "build", "hello"), context)
+        shutil.copy(os.path.join(bench.TOP, "build", "hello"), context)
     return context
 
 
@@ -147,33 +148,33 @@ def first_answer(b):
     return None if None in times else statistics.median(times)
 
 
-def measure_one(name, example, builder, who, work):
-    context = context_of(name, work)
+def measure_one(bench, name, builder, work):
+    example = EXAMPLES[name]
+    context = context_of(bench, name, work)
     home = os.path.join(work, "home")
     os.mkdir(home)
-    b = builder(name, example, context, home)
-    cells = [duration(seconds(b.build, 1)), duration(seconds(b.build, RUNS_FAST))]
+    b = builder(bench, name, example, context, home)
+    cells = [duration(bench.seconds(b.build, 1)), duration(bench.seconds(b.build, RUNS_FAST))]
     stored = b.stored()
     with open(os.path.join(context, example.change), "ab") as f:
         f.write(b"\n")
-    cells += [duration(seconds(b.build, 1)), duration(first_answer(b))]
-    row(name if builder is Kiln else "", who, cells + [size(n) for n in stored])
+    cells += [duration(bench.seconds(b.build, 1)), duration(first_answer(b))]
+    row(name if builder is Kiln else "", builder.__name__.lower(), cells + [size(n) for n in stored])
 
 
 def remove(work):
-    """Containers' files may have any mode; a buildah's store is emptied by itself."""
+    """Files of an image may have any mode."""
     subprocess.run(["chmod", "-R", "u+rwX", work], check=False, stderr=subprocess.DEVNULL)
     shutil.rmtree(work, ignore_errors=True)
 
 
-def measure(work):
-    picked = os.environ.get("EXAMPLES", " ".join(EXAMPLES)).split()
+def measure(bench, work):
     row("example", "", COLUMNS)
-    for name in picked:
-        for builder, who in (Kiln, "kiln"), (Buildah, "buildah"):
-            place = os.path.join(work, f"{name}-{who}")
+    for name in os.environ.get("EXAMPLES", " ".join(EXAMPLES)).split():
+        for builder in (Kiln, Buildah) if shutil.which("buildah") else (Kiln,):
+            place = os.path.join(work, f"{name}-{builder.__name__}")
             os.mkdir(place)
             try:
-                measure_one(name, EXAMPLES[name], builder, who, place)
+                measure_one(bench, name, builder, place)
             finally:
                 remove(place)
