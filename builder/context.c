@@ -50,9 +50,9 @@ char *context_join(const char *dir, const char *name)
 
 /* ---- one file into the digest ---- */
 
-static int digest_bytes(struct context *c, const struct context_file *f, struct sha256 *h,
-			struct err **e)
+static int digest_bytes(struct context *c, struct context_file *f, struct err **e)
 {
+	AUTO(sha256) h = sha256_new();
 	autoclose int fd =
 		openat(c->root_fd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char buf[65536];
@@ -70,24 +70,26 @@ static int digest_bytes(struct context *c, const struct context_file *f, struct 
 	if (total != (uint64_t)f->st.st_size)
 		return err_set(e, ERR_USAGE,
 			       "%s in the build context changed while it was read", f->name);
+	sha256_end_hex(h, f->digest);
 	return 0;
 }
 
 /* `shown` is the name that counts: relative to the copied directory, or the base name of a
  * copied file. */
-int selecting_digest(struct selecting *s, const struct context_file *f, const char *shown,
+int selecting_digest(struct selecting *s, struct context_file *f, const char *shown,
 		     struct err **e)
 {
 	struct sha256 *h = s->h;
 
-
+	f->is_counted = true;
 	sha256_add_field(h, shown);
 	sha256_add_u64(h, f->st.st_mode);
 	if (S_ISLNK(f->st.st_mode)) {
 		sha256_add_field(h, f->link);
 	} else if (S_ISREG(f->st.st_mode)) {
-		sha256_add_u64(h, (uint64_t)f->st.st_size);
-		return digest_bytes(s->c, f, h, e);
+		if (digest_bytes(s->c, f, e))
+			return -1;
+		sha256_add_field(h, f->digest);
 	} else if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode)) {
 		sha256_add_u64(h, f->st.st_rdev);
 	}

@@ -60,6 +60,18 @@ int context_select(struct context *c, const struct context_ask *ask,
 void context_add_inline(struct context_selection *ret, const char *name, const struct str *content);
 void context_selection_release(struct context_selection *s);
 
+/* File number i of a selection, for whoever tells people what has changed. False: it is there
+ * for the way to others, and doesn't count. */
+struct context_entry {
+	const char *name;   /* lent, like all of it */
+	unsigned mode;      /* type and permissions, as stat(2) has them */
+	const char *digest; /* of a regular file's bytes, hex; else "" */
+	const char *link;   /* a symlink's target, else NULL */
+	bool is_inline;     /* a heredoc */
+};
+bool context_selection_entry(const struct context_selection *s, size_t i,
+			     struct context_entry *ret);
+
 /*
  * Writes selections to one read-only ext4 image: number i is what the directory "i" holds. Files
  * that several selections share are there once.

@@ -16,7 +16,9 @@ struct context_file {
 	char *link; /* symlink target, or NULL */
 	struct stat st;
 	struct str content; /* of a file that is in no directory; st has its size */
+	char digest[SHA256_HEX + 1]; /* of a file's bytes, once they were read */
 	bool is_inline;
+	bool is_counted; /* it is in the selection's digest */
 };
 void context_file_release(struct context_file *f);
 
@@ -52,7 +54,7 @@ int context_names(struct context *c, const char *dir, struct strv *ret, struct e
 /* Takes *f over. */
 int selecting_keep(struct selecting *s, struct context_file *f, struct err **e);
 /* `shown` is the name that counts. */
-int selecting_digest(struct selecting *s, const struct context_file *f, const char *shown,
+int selecting_digest(struct selecting *s, struct context_file *f, const char *shown,
 		     struct err **e);
 int walk_one(struct walk *w, const char *name, bool *ret_is_kept, struct err **e);
 /* The caller frees. */

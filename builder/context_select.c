@@ -346,6 +346,14 @@ static int by_name(const void *a, const void *b)
 		      ((const struct context_file *)b)->name);
 }
 
+static void swap_files(struct context_file *a, struct context_file *b)
+{
+	struct context_file saved = *a;
+
+	*a = *b;
+	*b = saved;
+}
+
 /* What was kept before (inline files) and what was kept now, sorted, each name once. */
 static void take_files(struct selecting *s)
 {
@@ -358,10 +366,15 @@ static void take_files(struct selecting *s)
 	if (s->files.n)
 		qsort(s->files.at, s->files.n, sizeof(*s->files.at), by_name);
 	for (size_t i = 0; i < s->files.n; i++) {
-		if (n && streq(s->files.at[n - 1].name, s->files.at[i].name))
-			context_file_release(&s->files.at[i]);
-		else
-			s->files.at[n++] = s->files.at[i];
+		struct context_file *f = &s->files.at[i];
+
+		if (n && streq(s->files.at[n - 1].name, f->name)) {
+			if (f->is_counted && !s->files.at[n - 1].is_counted)
+				swap_files(f, &s->files.at[n - 1]);
+			context_file_release(f);
+		} else {
+			s->files.at[n++] = *f;
+		}
 	}
 	ret->files = s->files.at;
 	ret->n_files = n;
@@ -407,12 +420,15 @@ void context_add_inline(struct context_selection *ret, const char *name,
 {
 	AUTO(sha256) h = sha256_new();
 	const char *slash = strrchr(name, '/');
-	struct context_file f = { .content = STR_INIT, .is_inline = true };
+	struct context_file f = { .content = STR_INIT, .is_inline = true, .is_counted = true };
+	AUTO(sha256) own = sha256_new();
 
 	f.name = xasprintf(INLINE_DIR "/%zu/%s", ret->n_files, slash ? slash + 1 : name);
 	f.st.st_mode = S_IFREG | 0644;
 	f.st.st_size = (off_t)content->len;
 	str_addn(&f.content, content->at, content->len);
+	sha256_add(own, content->at, content->len);
+	sha256_end_hex(own, f.digest);
 	sha256_add_field(h, ret->digest);
 	sha256_add_field(h, name);
 	sha256_add_u64(h, content->len);
@@ -429,4 +445,18 @@ void context_selection_release(struct context_selection *s)
 	for (size_t i = 0; i < s->n_files; i++)
 		context_file_release(&s->files[i]);
 	free(s->files);
+}
+
+bool context_selection_entry(const struct context_selection *s, size_t i,
+			     struct context_entry *ret)
+{
+	const struct context_file *f = &s->files[i];
+	const char *slash = f->is_inline ? strrchr(f->name, '/') : NULL;
+
+	*ret = (struct context_entry){ .name = slash ? slash + 1 : f->name,
+				       .mode = f->st.st_mode,
+				       .digest = f->digest,
+				       .link = f->link,
+				       .is_inline = f->is_inline };
+	return f->is_counted;
 }
