@@ -173,6 +173,7 @@ static int list_unused(struct store *s, struct strv *ret_files, struct err **e)
 	if (db_query(s->db,
 		     "SELECT file FROM disks d "
 		     "WHERE NOT EXISTS (SELECT 1 FROM template_disks WHERE disk = d.id) "
+		     "AND NOT EXISTS (SELECT 1 FROM build_disks WHERE disk = d.id) "
 		     "ORDER BY n DESC",
 		     NULL, &r, e))
 		return -1;
