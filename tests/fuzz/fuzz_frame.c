@@ -106,7 +106,8 @@ static void decode(const struct link_message *m)
 	struct proto_strings lists[2] = { { slots[0], 0, PROTO_STRINGS_MAX + 1 },
 					  { slots[1], 0, PROTO_STRINGS_MAX + 1 } };
 	struct proto_exec x = { .argv = lists[0], .env = lists[1] };
-	struct proto_copy c = { .sources = lists[0] };
+	struct proto_copy c = { .from = { .sources = lists[0], .excludes = lists[1] } };
+	struct proto_selection selection = { .sources = lists[0], .excludes = lists[1] };
 	struct proto_identify i = { .env = lists[0] };
 	struct proto_service service;
 	struct proto_setup s;
@@ -117,15 +118,25 @@ static void decode(const struct link_message *m)
 		use_all(&x.argv);
 		use_all(&x.env);
 		use(x.user);
+		for (uint32_t k = 0; k < x.n_mounts; k++) {
+			use(x.mounts[k].target);
+			use(x.mounts[k].source);
+			if (x.mounts[k].content_bytes)
+				seen_bytes += x.mounts[k].content[x.mounts[k].content_bytes - 1];
+		}
 	}
 	if (!proto_copy_decode(m->at, m->n, &c)) {
-		use_all(&c.sources);
+		use_all(&c.from.sources);
+		use_all(&c.from.excludes);
 		use(c.dest);
 	}
 	if (!proto_identify_decode(m->at, m->n, &i))
 		use_all(&i.env);
 	if (!proto_setup_decode(m->at, m->n, &s))
-		use(s.context_serial);
+		for (uint32_t k = 0; k < s.n_disks; k++)
+			use(s.disks[k].serial);
+	if (!proto_selection_decode(m->at, m->n, &selection))
+		use_all(&selection.sources);
 	if (!proto_mkdir_decode(m->at, m->n, &d))
 		use(d.user);
 	if (!proto_probe_decode(m->at, m->n, &p))

@@ -3,11 +3,14 @@
 
 #include "agent_fixture.h"
 #include "rootfs/agent/copy.h"
+#include "rootfs/agent/disks.h"
 
 static struct fail f;
+static uint32_t selects; /* PROTO_SELECT_ flags of the next copy */
+static struct proto_strings excludes;
 
 /* Sources are separated by blanks. Owners are only changed by root. */
-static int copy_as(const char *sources, const char *dest, uint32_t flags, int chmod_to,
+static int copy_as(const char *sources, const char *dest, uint32_t flags, const char *chmod_to,
 		   const char *chown_to)
 {
 	autofree char *words = xstrdup(sources);
@@ -16,32 +19,37 @@ static int copy_as(const char *sources, const char *dest, uint32_t flags, int ch
 				.chmod = chmod_to,
 				.dest = dest,
 				.chown = chown_to,
-				.sources = { list, 0, 8 } };
+				.from = { .flags = selects,
+					  .root = "",
+					  .sources = { list, 0, 8 },
+					  .excludes = excludes } };
 	autoclose int root = openat(tree, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autoclose int context = openat(tree, "context", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	mode_t old = umask(0);
 	int done;
 
-	for (char *w = words; w; c.sources.n++) {
-		list[c.sources.n] = w;
+	for (char *w = words; w; c.from.sources.n++) {
+		list[c.from.sources.n] = w;
 		w = strchr(w, ' ');
 		if (w)
 			*w++ = '\0';
 	}
-	done = copy_run(root, context, &c, &f);
+	disks_set(context);
+	done = copy_run(root, &c, &f);
+	disks_set(-1);
 	umask(old);
 	return done;
 }
 
 static void copy(const char *sources, const char *dest)
 {
-	if (copy_as(sources, dest, 0, -1, ""))
+	if (copy_as(sources, dest, 0, "", ""))
 		fail_msg("COPY %s %s: %s", sources, dest, f.msg);
 }
 
 static void copy_fails(const char *sources, const char *dest, const char *text)
 {
-	assert_int_equal(copy_as(sources, dest, 0, -1, ""), -1);
+	assert_int_equal(copy_as(sources, dest, 0, "", ""), -1);
 	if (!strstr(f.msg, text))
 		fail_msg("COPY %s %s: %s", sources, dest, f.msg);
 }
@@ -153,25 +161,90 @@ static void what_cannot_be_is_refused(void **state)
 	copy_fails("nosuch", "/x", "\"/nosuch\": not found");
 	assert_int_equal(f.code, PROTO_FAIL_NOTFOUND);
 	copy_fails("escape", "/x", "\"/escape\": not found"); /* it stays in the context */
-	assert_int_equal(copy_as("file", "/g", 0, -1, "nobody"), -1);
+	assert_int_equal(copy_as("file", "/g", 0, "", "nobody"), -1);
 	assert_non_null(strstr(f.msg, "unable to find user nobody"));
 }
 
 static void flags_win(void **state)
 {
 	(void)state;
-	assert_int_equal(copy_as("dir", "/m/n", 0, 0711, ""), 0);
+	assert_int_equal(copy_as("dir", "/m/n", 0, "711", ""), 0);
 	assert_int_equal(look("root/m").st_mode & 07777, 0711);
 	assert_int_equal(look("root/m/n").st_mode & 07777, 0711);
 	assert_int_equal(look("root/m/n/sub/b").st_mode & 07777, 0711);
-	assert_int_equal(copy_as("file alias", "/many", PROTO_COPY_MANY, -1, ""), 0);
+	assert_int_equal(copy_as("file alias", "/many", PROTO_COPY_MANY, "", ""), 0);
 	assert_holds("root/many/alias", "file\n");
 	if (geteuid())
 		return;
-	assert_int_equal(copy_as("file", "/own/er/", 0, -1, "12:34"), 0);
+	assert_int_equal(copy_as("file", "/own/er/", 0, "", "12:34"), 0);
 	assert_int_equal(look("root/own").st_uid, 12);
 	assert_int_equal(look("root/own/er/file").st_gid, 34);
 	assert_int_equal(look("root/own/er/file").st_mode & 07777, 04751);
+}
+
+static void wildcards_and_exclusions(void **state)
+{
+	const char *patterns[] = { "sub", "!sub/b" };
+
+	(void)state;
+	put("context/w/x1.c", "1");
+	put("context/w/x2.c", "2");
+	put("context/w/y.h", "3");
+	copy("w/x*.c", "/wild/");
+	assert_holds("root/wild/x2.c", "2");
+	assert_int_equal(faccessat(tree, "root/wild/y.h", F_OK, 0), -1);
+	copy("w/nothing*", "/none/");
+	copy_fails("nosuch/x*", "/none/", "\"/nosuch\": not found");
+	copy_fails("w/[", "/none/", "malformed");
+	excludes = (struct proto_strings){ patterns, 1, 2 };
+	copy("dir", "/less");
+	assert_holds("root/less/a", "a\n");
+	assert_int_equal(faccessat(tree, "root/less/sub", F_OK, 0), -1);
+	excludes.n = 2;
+	copy("dir", "/again");
+	assert_holds("root/again/sub/b", "b\n");
+	assert_int_equal(faccessat(tree, "root/again/sub/a2", F_OK, 0), -1);
+	excludes.n = 0;
+}
+
+static void parents_are_kept(void **state)
+{
+	(void)state;
+	selects = PROTO_SELECT_PARENTS;
+	copy("dir/sub/b", "/p/");
+	assert_holds("root/p/dir/sub/b", "b\n");
+	assert_int_equal(look("root/p/dir/sub").st_mode & 07777, 0700);
+	copy("dir/./sub/b", "/pivot");
+	assert_holds("root/pivot/sub/b", "b\n");
+	copy("./dir/**/b", "/deep/");
+	assert_holds("root/deep/dir/sub/b", "b\n");
+	copy("dir", "/whole");
+	assert_holds("root/whole/dir/a", "a\n");
+	selects = 0;
+}
+
+/* As if laid over: a link in the way is replaced, the directories above are ours. */
+static void a_linked_copy_lies_over(void **state)
+{
+	(void)state;
+	put("root/real/keep", "");
+	put_symlink("root/way", "/real");
+	assert_int_equal(copy_as("file", "/way/", PROTO_COPY_LINK, "", ""), 0);
+	assert_true(S_ISDIR(look("root/way").st_mode));
+	assert_holds("root/way/file", "file\n");
+	assert_int_equal(faccessat(tree, "root/real/file", F_OK, 0), -1);
+}
+
+static void modes_may_be_symbolic(void **state)
+{
+	(void)state;
+	assert_int_equal(copy_as("dir", "/s", 0, "u=rwX,go=rX", ""), 0);
+	assert_int_equal(look("root/s/a").st_mode & 07777, 0644);
+	assert_int_equal(look("root/s/sub").st_mode & 07777, 0755);
+	assert_int_equal(look("root/s").st_mode & 07777, 0755);
+	assert_int_equal(copy_as("dir", "/t", 0, "+x", ""), 0);
+	assert_int_equal(look("root/t/a").st_mode & 07777, 0755);
+	assert_int_equal(copy_as("dir", "/u", 0, "x=?", ""), -1);
 }
 
 static void holes_stay_holes(void **state)
@@ -197,6 +270,10 @@ int main(void)
 		TEST(links_in_the_destination_are_followed_inside),
 		TEST(what_cannot_be_is_refused),
 		TEST(flags_win),
+		TEST(wildcards_and_exclusions),
+		TEST(parents_are_kept),
+		TEST(a_linked_copy_lies_over),
+		TEST(modes_may_be_symbolic),
 		TEST(holes_stay_holes),
 	};
 

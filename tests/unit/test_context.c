@@ -75,7 +75,8 @@ static int select_in(const char *ignore, const char *sources, bool is_add, char 
 		str_add(&text, ignore);
 	if (context_open(dir, ignore ? &text : NULL, ".dockerignore", &c, e))
 		return -1;
-	failed = context_select(c, &list, is_add, &s, e);
+	failed = context_select(c, &(struct context_ask){ .sources = &list, .is_add = is_add }, &s,
+				e);
 	if (digest)
 		strcpy(digest, s.digest);
 	if (paths)
@@ -188,29 +189,38 @@ static void test_pack(void **state)
 {
 	autofree char *image = xasprintf("%s.ext4", dir);
 	char *fsck[] = { "e2fsck", "-fn", image, NULL };
-	char *cat[] = { "debugfs", "-R", "cat /src/deep/two", image, NULL };
+	char *cat[] = { "debugfs", "-R", "cat /1/src/deep/two", image, NULL };
 	AUTO(context) c = NULL;
-	struct context_selection s = { 0 };
+	struct context_selection s = { 0 }, again = { 0 };
+	const struct context_selection *both[] = { &s, &again };
+	char *inline_cat[] = { "debugfs", "-R", "cat /0/\001/0/HERE", image, NULL };
 	autostrv list = STRV_INIT;
-	autostr out = STR_INIT;
+	autostr out = STR_INIT, body = STR_INIT;
 	struct err *e = NULL;
 
 	(void)state;
+	str_add(&body, "a heredoc\n");
 	strv_push(&list, ".");
 	strv_push(&list, "alias");
 	assert_ok(context_open(dir, NULL, ".dockerignore", &c, &e), e);
-	assert_ok(context_select(c, &list, false, &s, &e), e);
-	assert_ok(context_pack(c, image, &e), e);
+	context_add_inline(&s, "HERE", &body);
+	assert_ok(context_select(c, &(struct context_ask){ .sources = &list }, &s, &e), e);
+	assert_ok(context_select(c, &(struct context_ask){ .sources = &list }, &again, &e), e);
+	assert_ok(context_pack(both, 2, image, &e), e);
 	assert_ok(proc_run(fsck, 10000, &out, &e), e);
 	str_clear(&out);
 	assert_ok(proc_run(cat, 100, &out, &e), e);
 	assert_string_equal(out.at, "2");
+	str_clear(&out);
+	assert_ok(proc_run(inline_cat, 100, &out, &e), e);
+	assert_string_equal(out.at, "a heredoc\n");
 	assert_int_equal(unlink(image), 0);
 	write_file("src/one", "changed");
-	assert_fails(context_pack(c, image, &e), e, ERR_USAGE,
+	assert_fails(context_pack(both, 2, image, &e), e, ERR_USAGE,
 		     "src/one in the build context changed");
 	assert_false(fs_exists(image));
 	context_selection_release(&s);
+	context_selection_release(&again);
 	write_file("src/one", "1");
 }
 

@@ -4,7 +4,8 @@
 #include "snapshot/qemu_args.h"
 
 static const char *const chain[] = { "/d/base,a=b.ext4", "/d/1.qcow2", "/d/2.qcow2" };
-static const struct vm_disk context = { "/d/context.ext4", "context" };
+static const char *const context_chain[] = { "/d/context.ext4", "/d/c1.qcow2" };
+static const struct vm_disk context = { context_chain, 2, "context" };
 static const struct vm_forward forwards[] = {
 	{ .guest_port = 80 },
 	{ .host_addr = "0.0.0.0", .host_port = 53, .guest_port = 53, .is_udp = true },
@@ -97,8 +98,8 @@ static void the_chain_is_explicit(void **state)
 		"\"node-name\":\"disk2\",\"read-only\":true",
 		"\"node-name\":\"file3\",\"read-only\":false",
 		"\"node-name\":\"disk3\",\"read-only\":false",
-		"\"node-name\":\"extra-file0\",\"read-only\":true",
-		"\"node-name\":\"extra0\",\"read-only\":true",
+		"\"node-name\":\"extra-file0-0\",\"read-only\":true",
+		"\"node-name\":\"extra0-1\",\"read-only\":true",
 	};
 	struct vm_opts vm = machine();
 	autostrv a = STRV_INIT;

@@ -177,7 +177,8 @@ static void it_boots_as_asked(void **state)
 {
 	struct lab *l = *state;
 	const char *chain[] = { l->base };
-	struct vm_disk context = { l->base, "context" };
+	const char *context_chain[] = { l->base };
+	struct vm_disk context = { context_chain, 1, "context" };
 	struct vm_forward forwards[] = { { .guest_port = 80 }, { .guest_port = 80 } };
 	struct vm_opts o = boot_opts(l, chain);
 	struct agent_setup setup = { .hostname = "lab", .has_network = true };
@@ -322,7 +323,8 @@ static void resume(struct lab *l, size_t i, struct clone *ret)
 {
 	autofree char *overlay = xasprintf("%s/clone%zu", l->dir, i);
 	const char *chain[] = { l->base, l->first, l->second };
-	struct vm_disk context = { l->base, "context" };
+	const char *context_chain[] = { l->base };
+	struct vm_disk context = { context_chain, 1, "context" };
 	struct vm_forward forward = { .guest_port = 80 };
 	struct vm_opts o = boot_opts(l, chain);
 	struct agent_identity identity = { .now_sec = time(NULL),
