@@ -1,24 +1,18 @@
 #include "builder/build.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
-#include "builder/context.h"
 #include "builder/graph.h"
-#include "builder/image.h"
 #include "builder/machine.h"
-#include "builder/plan.h"
 #include "builder/progress.h"
+#include "builder/recipe.h"
 #include "builder/secret_check.h"
-#include "dockerfile/dockerfile.h"
 #include "snapshot/store.h"
-
-enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
 
 /* Everything a build has in its hands; released as a whole. */
 struct build {
@@ -28,18 +22,11 @@ struct build {
 	struct secret_scan *scan; /* NULL: no secrets */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
-	char *file_name; /* how messages call the Dockerfile */
-	struct dockerfile *df;
-	struct base **bases; /* of stages, until the graph has them */
-	size_t n_bases;
-	struct plan *plan;
-	struct context *context; /* likewise */
-	struct graph graph;
+	struct recipe in;
 	uint64_t disk_bytes;
 	struct host *host;
 	struct strv start;
 	struct ready ready;
-	struct plan_where where; /* which lines are at work */
 };
 
 static void build_release(struct build *b)
@@ -47,180 +34,25 @@ static void build_release(struct build *b)
 	ready_release(&b->ready);
 	strv_release(&b->start);
 	host_free(b->host);
-	graph_release(&b->graph);
-	context_free(b->context);
-	plan_free(b->plan);
-	for (size_t i = 0; i < b->n_bases; i++)
-		base_free(b->bases[i]);
-	free(b->bases);
-	dockerfile_free(b->df);
-	free(b->file_name);
+	recipe_release(&b->in);
 	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
 	store_free(b->store);
 }
 
-/* ---- reading ---- */
-
-static int dockerfile_path(const struct build_opts *o, char **ret, struct err **e)
-{
-	static const char *const names[] = { "Dockerfile", "dockerfile" };
-	struct stat st;
-
-	if (o->dockerfile) {
-		*ret = xstrdup(o->dockerfile);
-		return 0;
-	}
-	if (stat(o->context_dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_USAGE, "the build context %s is not a directory",
-			       o->context_dir);
-	for (size_t i = 0; i < 2; i++) {
-		autofree char *path = xasprintf("%s/%s", o->context_dir, names[i]);
-
-		if (fs_exists(path)) {
-			*ret = take(path);
-			return 0;
-		}
-	}
-	return err_set(e, ERR_NOTFOUND, "there is no Dockerfile in %s: name one with -f FILE",
-		       o->context_dir);
-}
-
-static int read_dockerfile(struct build *b, char **ret_path, struct err **e)
-{
-	autofree char *path = NULL;
-	autostr text = STR_INIT;
-	autostr excerpt = STR_INIT;
-	struct df_where where = { 0 };
-
-	if (dockerfile_path(b->o, &path, e))
-		return -1;
-	if (streq(path, "-")) {
-		if (fs_read_fd(STDIN_FILENO, "standard input", DOCKERFILE_MAX_BYTES, &text, e))
-			return -1;
-		b->file_name = xstrdup("Dockerfile");
-	} else {
-		autofree char *copy = xstrdup(path);
-
-		if (fs_read_file(path, DOCKERFILE_MAX_BYTES, &text, e))
-			return err_wrap(e, "reading the Dockerfile");
-		b->file_name = xstrdup(basename(copy));
-	}
-	progress_begin(b->progress, "[internal] load build definition from %s", b->file_name);
-	if (secret_scan_text(b->scan, text.at, text.len, b->file_name, e))
-		return -1;
-	if (dockerfile_parse_at(text.at, text.len, b->file_name, &b->df, &where, e)) {
-		df_excerpt(text.at, text.len, b->file_name, where, &excerpt);
-		progress_block(b->progress, excerpt.at);
-		return -1;
-	}
-	progress_done(b->progress);
-	*ret_path = take(path);
-	return 0;
-}
-
-/* FILE.dockerignore beside the Dockerfile, else .dockerignore in the context; never both. */
-static int open_context(struct build *b, const char *dockerfile_path_, struct err **e)
-{
-	autofree char *own = xasprintf("%s.dockerignore", dockerfile_path_);
-	autofree char *common = xasprintf("%s/.dockerignore", b->o->context_dir);
-	const char *used = fs_exists(own) ? own : common;
-	autostr text = STR_INIT;
-	bool has_file = fs_exists(used);
-
-	if (has_file && fs_read_file(used, DOCKERFILE_MAX_BYTES, &text, e))
-		return err_wrap(e, "reading the ignore file");
-	return context_open(b->o->context_dir, has_file ? &text : NULL,
-			    used == own ? own : ".dockerignore", &b->context, e);
-}
-
-static int resolve_base(void *arg, size_t stage, const char *image, const struct oci_config **ret,
-			struct err **e)
-{
-	struct build *b = arg;
-
-	if (base_resolve(b->store, image, &b->graph.images_from, b->progress, &b->bases[stage],
-			 e))
-		return -1;
-	*ret = &b->bases[stage]->config;
-	return 0;
-}
-
-static size_t count_from(const struct dockerfile *df)
-{
-	size_t n = 0;
-
-	vec_each (in, &df->instructions)
-		n += streq(in->name, "FROM");
-	return n;
-}
-
-static int make_plan(struct build *b, struct err **e)
-{
-	struct plan_opts po = { .build_args = &b->o->build_args,
-				.labels = &b->o->labels,
-				.contexts = &b->o->contexts,
-				.target = b->o->target,
-				.base = resolve_base,
-				.arg = b };
-
-	b->graph.images_from = (struct image_opts){ &b->o->contexts, b->o->is_pulled };
-	b->n_bases = count_from(b->df);
-	b->bases = xcalloc(b->n_bases, sizeof(*b->bases));
-	if (plan_make(b->df, &po, &b->plan, &b->where, e))
-		return -1;
-	if (secret_check_plan(b->scan, b->plan, &b->where, e))
-		return -1;
-	for (size_t i = 0; i < b->plan->unused_args.n; i++)
-		progress_warn(b->progress,
-			      "--build-arg %s was given, but no ARG of the Dockerfile takes it",
-			      b->plan->unused_args.at[i]);
-	return 0;
-}
-
-/* The configuration of the result. */
-static const struct plan_stage *target(const struct build *b)
-{
-	return &b->plan->stages[b->plan->target];
-}
-
-static struct base *base_of(const struct build *b)
-{
-	return graph_base(&b->graph, b->plan->target);
-}
-
-static int open_graph(struct build *b, struct err **e)
-{
-	struct tree_context main_context = { xstrdup(""), take(b->context) };
-
-	b->graph.store = b->store;
-	b->graph.progress = b->progress;
-	b->graph.plan = b->plan;
-	b->graph.has_no_cache = b->o->has_no_cache;
-	b->graph.max_fs_bytes = b->o->disk_bytes ? b->o->disk_bytes : UINT64_MAX;
-	b->graph.where = &b->where;
-	vec_push(&b->graph.contexts, main_context);
-	return graph_open(&b->graph, b->bases, e);
-}
-
-static struct chain *chain_of(struct build *b)
-{
-	return &b->graph.stages[b->plan->target].chain;
-}
-
 /* Those that were there before the first step. */
 static size_t n_base_disks(const struct build *b)
 {
-	return base_of(b)->tmpl ? base_of(b)->tmpl->chain.n : 1;
+	return recipe_base(&b->in)->tmpl ? recipe_base(&b->in)->tmpl->chain.n : 1;
 }
 
 /* ---- start and ready ---- */
 
 static int choose_start(struct build *b, struct err **e)
 {
-	const struct oci_config *config = &target(b)->config;
-	const struct tmpl *parent = base_of(b)->tmpl;
+	const struct oci_config *config = &recipe_target(&b->in)->config;
+	const struct tmpl *parent = recipe_base(&b->in)->tmpl;
 
 	b->ready = b->o->ready;
 	b->ready.what = b->o->ready.what ? xstrdup(b->o->ready.what) : NULL;
@@ -230,7 +62,7 @@ static int choose_start(struct build *b, struct err **e)
 	}
 	/* A template built from a template goes on as its parent does, unless it is told
 	 * otherwise. */
-	if (parent && !target(b)->has_own_command && parent->start.n) {
+	if (parent && !recipe_target(&b->in)->has_own_command && parent->start.n) {
 		strv_copy(&b->start, &parent->start);
 		return b->ready.kind ? 0 : ready_from_text(parent->ready, &b->ready, e);
 	}
@@ -253,12 +85,12 @@ static int choose_start(struct build *b, struct err **e)
 static void template_key(struct build *b, cachekey ret)
 {
 	AUTO(sha256) h = sha256_new();
-	AUTO(json) config = oci_config_to_json(&target(b)->config);
+	AUTO(json) config = oci_config_to_json(&recipe_target(&b->in)->config);
 	autofree char *config_text = json_text(config);
 	autofree char *ready = ready_text(&b->ready);
 
 	sha256_add_field(h, "kiln-template-1");
-	sha256_add_field(h, chain_top(chain_of(b))->key);
+	sha256_add_field(h, chain_top(recipe_chain(&b->in))->key);
 	sha256_add_field(h, config_text);
 	sha256_add_u64(h, b->start.n);
 	for (size_t i = 0; i < b->start.n; i++)
@@ -290,16 +122,19 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	autofree char *ram = xasprintf("%s/ram", dir);
 	autofree char *state = xasprintf("%s/state", dir);
 	autofree char *log_path = xasprintf("%s/start.log", dir);
-	struct service_opts service = {
-		&b->start, NULL, &target(b)->config, &b->ready, b->o->ready_timeout_sec, b->scan
-	};
+	struct service_opts service = { &b->start,
+					NULL,
+					&recipe_target(&b->in)->config,
+					&b->ready,
+					b->o->ready_timeout_sec,
+					b->scan };
 	struct timespec from, to;
 	struct machine_opts mo = {
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->disk_bytes,
-		.chain = chain_of(b)->paths.at,
-		.n_chain = chain_of(b)->paths.n,
+		.chain = recipe_chain(&b->in)->paths.at,
+		.n_chain = recipe_chain(&b->in)->paths.n,
 		.overlay_path = overlay,
 		.ram_path = ram,
 	};
@@ -333,8 +168,8 @@ static int start_and_save(struct build *b, const char *dir, struct tmpl *t, stru
 	t->memory_stored_bytes = stored_bytes(ram);
 	t->state_bytes = stored_bytes(state);
 	t->disk_stored_bytes = stored_bytes(overlay);
-	for (size_t i = 0; i < chain_of(b)->paths.n; i++)
-		t->disk_stored_bytes += stored_bytes(chain_of(b)->paths.at[i]);
+	for (size_t i = 0; i < recipe_chain(&b->in)->paths.n; i++)
+		t->disk_stored_bytes += stored_bytes(recipe_chain(&b->in)->paths.at[i]);
 	return fs_write_atomic(log_path, log.at, log.len, 0600, e);
 }
 
@@ -344,14 +179,14 @@ static void describe(struct build *b, struct tmpl *t, const cachekey key)
 	t->name = xstrdup(b->o->names.n ? b->o->names.at[0] : "");
 	t->key = xstrdup(key);
 	t->created_sec = time(NULL);
-	t->base_name = xstrdup(base_of(b)->name);
-	t->base_digest = xstrdup(base_of(b)->digest);
-	vec_each (disk, &chain_of(b)->disks)
+	t->base_name = xstrdup(recipe_base(&b->in)->name);
+	t->base_digest = xstrdup(recipe_base(&b->in)->digest);
+	vec_each (disk, &recipe_chain(&b->in)->disks)
 		vec_push(&t->chain, xstrdup((*disk)->id));
 	t->disk_bytes = b->disk_bytes;
 	t->cpus = b->o->cpus;
 	t->memory_mib = b->o->memory_mib;
-	t->config = oci_config_to_json(&target(b)->config);
+	t->config = oci_config_to_json(&recipe_target(&b->in)->config);
 	strv_copy(&t->start, &b->start);
 	t->ready = ready_text(&b->ready);
 	t->kiln_version = xstrdup(KILN_VERSION);
@@ -380,7 +215,7 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, chain_of(b), n_base_disks(b), e))
+	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b), e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -394,7 +229,7 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 static int run_steps(struct build *b, struct err **e)
 {
 	struct steps_opts so = {
-		.graph = &b->graph,
+		.graph = &b->in.graph,
 		.host = b->host,
 		.secrets = &b->o->secrets,
 		.ssh = b->o->ssh,
@@ -404,9 +239,10 @@ static int run_steps(struct build *b, struct err **e)
 		.disk_bytes = b->o->disk_bytes,
 	};
 
-	if (graph_complete(&so, b->plan->target, e))
+	if (graph_complete(&so, b->in.plan->target, e))
 		return -1;
-	return steps_disk_bytes(&so, chain_of(b), base_of(b)->name, &b->disk_bytes, e);
+	return steps_disk_bytes(&so, recipe_chain(&b->in), recipe_base(&b->in)->name,
+				&b->disk_bytes, e);
 }
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
@@ -423,7 +259,8 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, chain_of(b), n_base_disks(b), e))
+		if (secret_check_template(b->scan, t, t->dir, recipe_chain(&b->in),
+					  n_base_disks(b), e))
 			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
@@ -439,11 +276,7 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 /* Dockerfile in, named template out. One line per stage, in the order they happen. */
 static int build(struct build *b, struct build_result *ret, struct err **e)
 {
-	autofree char *path = NULL;
-
-	if (read_dockerfile(b, &path, e) || open_context(b, path, e))
-		return -1;
-	if (make_plan(b, e) || open_graph(b, e))
+	if (recipe_read(&b->in, e))
 		return -1;
 	if (choose_start(b, e))
 		return -1;
@@ -454,20 +287,8 @@ static int build(struct build *b, struct build_result *ret, struct err **e)
 		return -1;
 	if (find_or_make_template(b, ret, e))
 		return err_wrap(e, "making the template");
-	graph_count(&b->graph, &ret->n_steps, &ret->n_cached);
+	graph_count(&b->in.graph, &ret->n_steps, &ret->n_cached);
 	return 0;
-}
-
-/* The lines at fault, above the error; and their place in front of it. */
-static void show_place(struct build *b, struct err **e)
-{
-	autostr block = STR_INIT;
-
-	if (!b->where.line || !b->df)
-		return;
-	dockerfile_excerpt(b->df, b->file_name, b->where.line, b->where.end_line, &block);
-	progress_block(b->progress, block.at);
-	err_wrap(e, "%s:%d", b->file_name, b->where.line);
 }
 
 static int normalise_names(const struct build_opts *o, struct build_result *ret, struct err **e)
@@ -492,6 +313,9 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
 		return -1;
 	b->scan = secret_scan_new(&b->o->secrets, b->progress);
+	b->in = (struct recipe){
+		.o = b->o, .store = b->store, .progress = b->progress, .scan = b->scan
+	};
 	return 0;
 }
 
@@ -506,7 +330,7 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 	if (has_failed) {
 		autofree char *text = NULL;
 
-		show_place(b, e);
+		recipe_show_place(&b->in, e);
 		text = err_text(*e);
 		progress_end(b->progress, text);
 	}
