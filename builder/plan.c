@@ -199,6 +199,7 @@ static void step_release(struct step *s)
 {
 	free(s->text);
 	strv_release(&s->env);
+	strv_release(&s->args);
 	free(s->user);
 	free(s->cwd);
 	strv_release(&s->argv);

@@ -74,6 +74,7 @@ struct step {
 	struct plan_where where;
 	char *text;      /* as shown: "RUN apt-get update" */
 	struct strv env; /* in force: ENV and ARG values, PATH; proxies are in plan.proxies */
+	struct strv args; /* names of those that are ARGs */
 	char *user;      /* in force, "" is root */
 	char *cwd;       /* in force, absolute; for STEP_WORKDIR the directory to make */
 	/* STEP_RUN */

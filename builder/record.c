@@ -120,6 +120,29 @@ void record_copy_values(const struct strv *from, struct strv *to, struct strv *l
 	}
 }
 
+static const struct record_step *find_key(const struct record *r, const char *key)
+{
+	vec_each (stage, &r->stages)
+		vec_each (step, &stage->steps)
+			if (streq(step->key, key) && step->run_ms >= 0)
+				return step;
+	return NULL;
+}
+
+void record_carry_times(struct record *to, const struct record *from)
+{
+	vec_each (stage, &to->stages) {
+		vec_each (step, &stage->steps) {
+			const struct record_step *same = NULL;
+
+			if (step->run_ms < 0 && *step->key)
+				same = find_key(from, step->key);
+			if (same)
+				step->run_ms = same->run_ms;
+		}
+	}
+}
+
 /* ---- the file ---- */
 
 static char *path_in(const char *build_dir)

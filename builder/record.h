@@ -126,6 +126,10 @@ void record_add_part(struct record_step *s, enum part_kind kind, const char *nam
 /* The same for "NAME=VALUE" lists: what is too long goes to *lost by its name. */
 void record_copy_values(const struct strv *from, struct strv *to, struct strv *lost);
 
+/* How long steps took that a build found cached: as the earlier record of the same keys has it.
+ */
+void record_carry_times(struct record *to, const struct record *from);
+
 /* record_json.c */
 struct json *record_to_json(const struct record *r);
 int record_parse(const char *bytes, size_t n, struct record **ret, struct err **e);

@@ -35,6 +35,9 @@ struct stage_step {
 	VEC(struct tree_read) reads;        /* COPY: one at most; RUN: one for each bind mount */
 	bool is_keyed;
 	cachekey key; /* of the file system after the step */
+	/* What this build has made of it. */
+	bool is_run, has_failed;
+	int64_t run_ms;
 };
 
 struct stage {

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "builder/guest_output.h"
 #include "builder/sources.h"
@@ -376,6 +377,14 @@ static int boot(const struct steps_opts *o, struct stage *s, struct step_disks *
 	return 0;
 }
 
+static int64_t ms_since(const struct timespec *from)
+{
+	struct timespec to;
+
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return (to.tv_sec - from->tv_sec) * 1000 + (to.tv_nsec - from->tv_nsec) / 1000000;
+}
+
 /* The step at s->n_done. 1: it has turned out that its result is stored. */
 static int run_next(const struct steps_opts *o, struct stage *s, const struct step_disks *disks,
 		    struct machine *m, const char *overlay, const char *next, struct err **e)
@@ -384,6 +393,7 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 	struct graph *g = o->graph;
 	autofree char *label = steps_label(g, s, s->n_done);
 	size_t done = s->n_done;
+	struct timespec from;
 
 	*g->where = step->plan->where;
 	if (!step->is_keyed) {
@@ -395,8 +405,12 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 		}
 	}
 	progress_begin(g->progress, "%s", label);
-	if (run_one(o, disks, m->link, step, e) ||
-	    commit(o, m, overlay, next, step, &s->chain, e)) {
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	step->is_run = true;
+	step->has_failed = run_one(o, disks, m->link, step, e) ||
+			   commit(o, m, overlay, next, step, &s->chain, e);
+	step->run_ms = ms_since(&from);
+	if (step->has_failed) {
 		progress_failed(g->progress);
 		return -1;
 	}

@@ -1,0 +1,17 @@
+/*
+ * record_take.h - a record of a recipe as it stands: before a build, to compare with earlier
+ * ones, or after it, with what became of each step.
+ */
+#ifndef BUILDER_RECORD_TAKE_H
+#define BUILDER_RECORD_TAKE_H
+
+#include "builder/recipe.h"
+#include "builder/record.h"
+
+/* recipe_read() has succeeded, or failed on the way: what is there is taken. */
+struct record *record_take(struct recipe *r);
+
+/* Text as it would come back from the file: bytes that are no UTF-8 are replaced. */
+int record_normalise(struct record **r, struct err **e);
+
+#endif
