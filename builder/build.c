@@ -2,15 +2,19 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "builder/graph.h"
 #include "builder/machine.h"
 #include "builder/progress.h"
 #include "builder/recipe.h"
+#include "builder/record_keep.h"
 #include "builder/secret_check.h"
 #include "snapshot/store.h"
 
@@ -27,10 +31,13 @@ struct build {
 	struct host *host;
 	struct strv start;
 	struct ready ready;
+	struct tmpl *made; /* NULL: none, or it was there */
+	struct timespec started;
 };
 
 static void build_release(struct build *b)
 {
+	tmpl_free(b->made);
 	ready_release(&b->ready);
 	strv_release(&b->start);
 	host_free(b->host);
@@ -270,6 +277,8 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 		if (store_template_name(b->store, t->id, b->o->names.at[i], e))
 			return -1;
 	snprintf(ret->id, sizeof(ret->id), "%s", t->id);
+	if (!found)
+		b->made = take(t);
 	return 0;
 }
 
@@ -306,9 +315,11 @@ static int normalise_names(const struct build_opts *o, struct build_result *ret,
 static int begin(struct build *b, const struct build_result *ret, struct err **e)
 {
 	const char *name = ret->names.n ? ret->names.at[0] : NULL;
+	autofree char *real = realpath(b->o->context_dir, NULL);
 
 	if (store_open(NULL, &b->store, e) ||
-	    store_build_begin(b->store, name, b->o->context_dir, b->build_id, &b->log_path, e))
+	    store_build_begin(b->store, name, real ? real : b->o->context_dir, b->build_id,
+			      &b->log_path, e))
 		return -1;
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
 		return -1;
@@ -319,21 +330,40 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	return 0;
 }
 
+/* Without it the build is what it is, and can't be explained later. */
+static void keep_record(struct build *b, const struct build_result *ret, const char *why)
+{
+	struct build_end how = { .build_id = b->build_id,
+				 .name = ret->names.n ? ret->names.at[0] : NULL,
+				 .why = why,
+				 .start = &b->start,
+				 .total_ms = clock_ms_since(&b->started),
+				 .tmpl = b->made };
+	struct err *ignored = NULL;
+
+	if (record_keep(&b->in, &how, &ignored)) {
+		autofree char *text = err_text(ignored);
+
+		log_debug("the build's record: %s", text);
+		err_drop(&ignored);
+	}
+}
+
 /* The build's record says how it ended, and its log why. */
 static void end(struct build *b, bool has_failed, const struct build_result *ret,
 		struct err **e)
 {
 	struct err *ignored = NULL;
+	autofree char *text = NULL;
 
 	if (!b->progress)
 		return;
 	if (has_failed) {
-		autofree char *text = NULL;
-
 		recipe_show_place(&b->in, e);
 		text = err_text(*e);
 		progress_end(b->progress, text);
 	}
+	keep_record(b, ret, text);
 	if (store_build_end(b->store, b->build_id, has_failed ? "failed" : "done",
 			    has_failed ? "" : ret->id, &ignored))
 		err_drop(&ignored);
@@ -342,18 +372,15 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e)
 {
 	struct build b = { .o = o };
-	struct timespec from, to;
 	int failed;
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_MONOTONIC, &b.started);
 	*ret = (struct build_result){ 0 };
 	failed = image_check_contexts(&o->contexts, e) || normalise_names(o, ret, e) ||
 		 begin(&b, ret, e) || build(&b, ret, e);
 	end(&b, failed, ret, e);
 	build_release(&b);
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	ret->seconds =
-		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+	ret->seconds = (double)clock_ms_since(&b.started) / 1e3;
 	return failed ? -1 : 0;
 }
 

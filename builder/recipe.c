@@ -172,7 +172,10 @@ int recipe_read(struct recipe *r, struct err **e)
 {
 	if (read_dockerfile(r, e) || open_context(r, e))
 		return -1;
-	return make_plan(r, e) || open_graph(r, e) ? -1 : 0;
+	if (make_plan(r, e) || open_graph(r, e))
+		return -1;
+	r->is_complete = true;
+	return 0;
 }
 
 void recipe_show_place(struct recipe *r, struct err **e)

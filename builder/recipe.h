@@ -26,6 +26,7 @@ struct recipe {
 	struct plan *plan;
 	struct graph graph;
 	struct plan_where where; /* which lines are at work */
+	bool is_complete;        /* all was read */
 };
 
 /* The other errors are those of what it reads. After -1 too, recipe_show_place() and

@@ -315,7 +315,7 @@ struct record *record_take(struct recipe *r)
 	struct record *ret = record_new();
 
 	take_options(r, ret);
-	for (size_t i = 0; r->graph.stages && i < r->plan->n_stages; i++)
+	for (size_t i = 0; r->is_complete && i < r->plan->n_stages; i++)
 		take_stage(&r->graph, &r->graph.stages[i], ret, &room);
 	return ret;
 }

@@ -8,7 +8,7 @@
 #include "builder/recipe.h"
 #include "builder/record.h"
 
-/* recipe_read() has succeeded, or failed on the way: what is there is taken. */
+/* Without stages if recipe_read() has failed. */
 struct record *record_take(struct recipe *r);
 
 /* Text as it would come back from the file: bytes that are no UTF-8 are replaced. */

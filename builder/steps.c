@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "builder/guest_output.h"
 #include "builder/sources.h"
 #include "builder/stepmounts.h"
@@ -377,14 +378,6 @@ static int boot(const struct steps_opts *o, struct stage *s, struct step_disks *
 	return 0;
 }
 
-static int64_t ms_since(const struct timespec *from)
-{
-	struct timespec to;
-
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	return (to.tv_sec - from->tv_sec) * 1000 + (to.tv_nsec - from->tv_nsec) / 1000000;
-}
-
 /* The step at s->n_done. 1: it has turned out that its result is stored. */
 static int run_next(const struct steps_opts *o, struct stage *s, const struct step_disks *disks,
 		    struct machine *m, const char *overlay, const char *next, struct err **e)
@@ -409,7 +402,7 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 	step->is_run = true;
 	step->has_failed = run_one(o, disks, m->link, step, e) ||
 			   commit(o, m, overlay, next, step, &s->chain, e);
-	step->run_ms = ms_since(&from);
+	step->run_ms = clock_ms_since(&from);
 	if (step->has_failed) {
 		progress_failed(g->progress);
 		return -1;
