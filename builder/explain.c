@@ -115,7 +115,10 @@ static void add_one(const struct record_part *p, enum change change, struct diff
 static void compare_part(const struct record_part *old, const struct record_part *new,
 			 struct differences *ret)
 {
-	if (streq(old->value, new->value))
+	bool is_unknown = (old->kind == PART_TREE || old->kind == PART_BASE) &&
+			  (!*old->value || !*new->value);
+
+	if (is_unknown || streq(old->value, new->value))
 		return;
 	if (old->kind == PART_FILE)
 		compare_file(old->name, old->value, new->value, ret);
