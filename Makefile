@@ -156,7 +156,7 @@ blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks s
 	@tests/run blackbox $(ONLY)
 
 # What the black-box tests use beside the program.
-tests-built: deps-images+check $(B)/hello
+tests-built: deps-images+check build/hello
 
 check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined
 	@FUZZ_SECONDS=5 tests/run
@@ -166,7 +166,7 @@ $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(SRCS:%.c=$(F)/%.o): | deps
 $(patsubst %.c,$(F)/%.o,$(wildcard tests/fuzz/*.c)): | deps-check
 
 # The program of examples/hello: static, for an image without anything else.
-$(B)/hello: examples/hello/hello.c build/pkg.mk
+build/hello: examples/hello/hello.c build/pkg.mk
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)gcc $(STD) $(WARN) -Os -static $< -o $@
 
@@ -174,7 +174,7 @@ demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian
 	@scripts/demo
 
-bench: all deps-images+check $(B)/hello  ## measure; ratios against other programs
+bench: all deps-images+check build/hello  ## measure; ratios against other programs
 	@scripts/make-images build/images debian busybox
 	@scripts/bench
 

@@ -229,9 +229,9 @@ static const char *nearest(const char *word, const char *const *candidates, size
 		if (d == 0)
 			return NULL;
 		/* Of two that are as near, the one that begins as the word does. */
-		if (d < least || (best && d == least && *best != *candidates[i] &&
-				  tolower((unsigned char)*candidates[i]) ==
-					  tolower((unsigned char)*word))) {
+		if (d < least ||
+		    (best && d == least && *best != *candidates[i] &&
+		     tolower((unsigned char)*candidates[i]) == tolower((unsigned char)*word))) {
 			least = d;
 			best = candidates[i];
 		}

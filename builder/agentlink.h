@@ -69,8 +69,8 @@ struct agent_exec {
 	bool is_service; /* start command: not waited for; output is kept in a ring in the guest
 			    and streamed too, stderr with stdout as stream 1. It never waits
 			    for us: what we don't take in time is lost from the stream */
-	bool has_no_network; /* loopback alone */
-	bool is_relay;       /* argv[0] names a socket to listen on: see proto.h */
+	bool has_no_network;              /* loopback alone */
+	bool is_relay;                    /* argv[0] names a socket to listen on: see proto.h */
 	const struct proto_mount *mounts; /* at most PROTO_MOUNTS_MAX; build steps only */
 	size_t n_mounts;
 	void (*on_output)(void *arg, int stream, const char *bytes,

@@ -10,20 +10,24 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "builder/cache_limit.h"
 #include "builder/graph.h"
 #include "builder/machine.h"
 #include "builder/progress.h"
 #include "builder/recipe.h"
 #include "builder/record_keep.h"
 #include "builder/secret_check.h"
-#include "snapshot/store.h"
+#include "builder/turn.h"
+#include "snapshot/store_prune.h"
 
 /* Everything a build has in its hands; released as a whole. */
 struct build {
 	const struct build_opts *o;
 	struct store *store;
 	struct progress *progress;
-	struct secret_scan *scan; /* NULL: no secrets */
+	struct secret_scan *scan;      /* NULL: no secrets */
+	char leaky_disk[STORE_ID_MAX]; /* a cached layer that holds a secret; "": none */
+	char *who; /* how other builds call this one while they wait for it */
 	char *log_path;
 	char build_id[STORE_ID_MAX];
 	struct recipe in;
@@ -45,6 +49,7 @@ static void build_release(struct build *b)
 	secret_scan_free(b->scan);
 	progress_free(b->progress);
 	free(b->log_path);
+	free(b->who);
 	store_free(b->store);
 }
 
@@ -222,7 +227,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b), e))
+	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b),
+					  b->leaky_disk, e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -254,20 +260,26 @@ static int run_steps(struct build *b, struct err **e)
 
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
 {
+	bool is_uncached = b->in.graph.stages[b->in.plan->target].is_uncached;
+	AUTO(store_key) turn = NULL;
 	AUTO(tmpl) t = NULL;
 	cachekey key;
 	int found = 0;
 
 	template_key(b, key);
-	if (!b->o->has_no_cache)
+	if (!is_uncached)
 		found = store_template_find_key(b->store, key, &t, e);
+	if (!found && !is_uncached)
+		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
+				? -1
+				: store_template_find_key(b->store, key, &t, e);
 	if (found < 0)
 		return -1;
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, recipe_chain(&b->in),
-					  n_base_disks(b), e))
+		if (secret_check_template(b->scan, t, t->dir, recipe_chain(&b->in), n_base_disks(b),
+					  b->leaky_disk, e))
 			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
@@ -323,10 +335,13 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 		return -1;
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
 		return -1;
+	b->who = name ? xasprintf("the build of %s", name) : xstrdup("another build");
 	b->scan = secret_scan_new(&b->o->secrets, b->progress);
-	b->in = (struct recipe){
-		.o = b->o, .store = b->store, .progress = b->progress, .scan = b->scan
-	};
+	b->in = (struct recipe){ .o = b->o,
+				 .store = b->store,
+				 .progress = b->progress,
+				 .scan = b->scan,
+				 .who = b->who };
 	return 0;
 }
 
@@ -336,6 +351,7 @@ static void keep_record(struct build *b, const struct build_result *ret, const c
 	struct build_end how = { .build_id = b->build_id,
 				 .name = ret->names.n ? ret->names.at[0] : NULL,
 				 .why = why,
+				 .is_leaky = *b->leaky_disk,
 				 .start = &b->start,
 				 .total_ms = clock_ms_since(&b->started),
 				 .tmpl = b->made };
@@ -369,6 +385,30 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		err_drop(&ignored);
 }
 
+static int trim_cache(struct build *b, bool is_unchanged, struct err **e)
+{
+	struct store_prune_opts leaky = { .disk = b->leaky_disk };
+
+	if (*b->leaky_disk && store_prune(b->store, &leaky, NULL, e))
+		return -1;
+	return is_unchanged ? 0
+			    : cache_limit_apply(b->store, b->o->cache_bytes, b->progress, e);
+}
+
+/* What this build had in its hands is let go first. Not doing it is no failure of the build. */
+static void end_cache(struct build *b, bool is_unchanged)
+{
+	AUTO(err) why = NULL;
+
+	graph_release(&b->in.graph);
+	b->in.graph = (struct graph){ 0 };
+	if (b->progress && trim_cache(b, is_unchanged, &why)) {
+		autofree char *text = err_text(why);
+
+		progress_warn(b->progress, "%s", text);
+	}
+}
+
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e)
 {
 	struct build b = { .o = o };
@@ -379,6 +419,7 @@ int build_template(const struct build_opts *o, struct build_result *ret, struct 
 	failed = image_check_contexts(&o->contexts, e) || normalise_names(o, ret, e) ||
 		 begin(&b, ret, e) || build(&b, ret, e);
 	end(&b, failed, ret, e);
+	end_cache(&b, ret->is_cached);
 	build_release(&b);
 	ret->seconds = (double)clock_ms_since(&b.started) / 1e3;
 	return failed ? -1 : 0;

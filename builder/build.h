@@ -27,13 +27,15 @@ struct build_opts {
 	struct ready ready;
 	unsigned ready_timeout_sec;
 	struct strv build_args, contexts, labels;
-	struct secrets secrets; /* --secret */
+	struct secrets secrets;       /* --secret */
 	const struct ssh_agents *ssh; /* --ssh; NULL: none */
 	const char *target;
-	bool has_no_cache;    /* --no-cache: every step is run, the template made anew */
-	bool is_pulled;       /* --pull */
-	const char *progress; /* "auto", "tty", "plain", "json", "quiet" */
-	const char *kernel;   /* --kernel; NULL: the one kiln has */
+	bool has_no_cache;           /* --no-cache: every step is run, the template made anew */
+	struct strv no_cache_filter; /* names of stages; see cache_filter.h */
+	bool is_pulled;              /* --pull */
+	uint64_t cache_bytes;        /* as cache_limit_parse() gives it */
+	const char *progress;        /* "auto", "tty", "plain", "json", "quiet" */
+	const char *kernel;          /* --kernel; NULL: the one kiln has */
 };
 
 struct build_result {

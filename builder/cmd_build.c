@@ -6,6 +6,8 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "builder/build.h"
+#include "builder/cache_filter.h"
+#include "builder/cache_limit.h"
 #include "builder/commands.h"
 #include "snapshot/vm.h"
 
@@ -16,8 +18,8 @@ struct raw {
 	const char *memory;
 	unsigned long long disk;
 	unsigned cpus, port, timeout_ms, ready_timeout;
-	const char *ready_command, *url, *file, *process, *platform, *progress;
-	struct strv secrets, ssh;
+	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
+	struct strv secrets, ssh, no_cache_filter;
 	bool is_json, is_quiet;
 };
 
@@ -115,7 +117,11 @@ static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 	o->disk_bytes = raw->disk;
 	o->ready_timeout_sec = raw->ready_timeout;
 	o->progress = raw->progress ? raw->progress : raw->is_quiet ? "quiet" : "auto";
-	return take_probes(raw, &o->ready, e) || secrets_load(&raw->secrets, &o->secrets, e)
+	return take_probes(raw, &o->ready, e) ||
+			       cache_filter_parse(&raw->no_cache_filter, o->has_no_cache,
+						  &o->no_cache_filter, e) ||
+			       cache_limit_parse(raw->cache_limit, &o->cache_bytes, e) ||
+			       secrets_load(&raw->secrets, &o->secrets, e)
 		       ? -1
 		       : 0;
 }
@@ -166,10 +172,12 @@ static void release(struct raw *raw, struct build_opts *o)
 {
 	strv_release(&raw->secrets);
 	strv_release(&raw->ssh);
+	strv_release(&raw->no_cache_filter);
 	strv_release(&o->names);
 	strv_release(&o->build_args);
 	strv_release(&o->contexts);
 	strv_release(&o->labels);
+	strv_release(&o->no_cache_filter);
 	secrets_release(&o->secrets);
 	ready_release(&o->ready);
 }
@@ -208,7 +216,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "give up after this long (default 120)" },
 		{ 0, "build-arg", OPTION_STRV, &o.build_args, "KEY=VALUE",
 		  "value of an ARG; KEY alone takes it from the environment" },
-		{ 0, "build-context", OPTION_STRV, &o.contexts, "NAME=DIR|oci-layout://DIR[:TAG]",
+		{ 0, "build-context", OPTION_STRV, &o.contexts,
+		  "NAME=DIR|oci-layout://DIR[:TAG]",
 		  "directory to copy from, or what stands in for the image NAME" },
 		{ 0, "label", OPTION_STRV, &o.labels, "KEY=VALUE", "label of the result" },
 		{ 0, "secret", OPTION_STRV, &raw.secrets, "id=ID[,src=FILE|,env=VAR]",
@@ -218,8 +227,12 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "target", OPTION_STR, &o.target, "STAGE", "stage to build" },
 		{ 0, "platform", OPTION_STR, &raw.platform, "PLATFORM", "linux/amd64" },
 		{ 0, "no-cache", OPTION_BOOL, &o.has_no_cache, NULL, "run every step again" },
+		{ 0, "no-cache-filter", OPTION_STRV, &raw.no_cache_filter, "STAGE[,STAGE...]",
+		  "run every step of these stages again" },
 		{ 0, "pull", OPTION_BOOL, &o.is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
+		{ 0, "cache-limit", OPTION_STR, &raw.cache_limit, "SIZE",
+		  "size of the build cache after this build, or none (default 20g)" },
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",

@@ -7,6 +7,7 @@
 #include "builder/commands.h"
 #include "builder/image.h"
 #include "rootfs/rootfs.h"
+#include "snapshot/store_prune.h"
 
 struct flatten {
 	const char *out_path;
@@ -58,8 +59,10 @@ static int flatten(const struct flatten *f, const char *ref, struct err **e)
 					 .free_bytes = f->free_bytes,
 					 .is_synced = true };
 	struct rootfs_stats stats;
+	autoclose int pin = -1;
 
-	if (store_open(NULL, &store, e) || progress_new(f->progress, NULL, &progress, e))
+	if (store_open(NULL, &store, e) || store_blobs_pin(store, &pin, e) ||
+	    progress_new(f->progress, NULL, &progress, e))
 		return -1;
 	oci.blob_dir = store_blob_dir(store);
 	oci.arg = progress;

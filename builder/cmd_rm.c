@@ -5,7 +5,7 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "builder/commands.h"
-#include "snapshot/store.h"
+#include "snapshot/store_prune.h"
 
 struct rm {
 	bool is_forced, is_json, is_cache;
@@ -18,7 +18,9 @@ struct rm {
 static const char notes[] =
 	"A template goes with its last name. The disks it was built on stay as build cache, "
 	"so\n"
-	"that building it again is quick; --cache removes those that no template needs.\n"
+	"that building it again is quick; --cache removes what no template needs, as 'kiln "
+	"prune'\n"
+	"does.\n"
 	"While a clone of the template runs, its files stay; they go when the clone has ended.";
 
 static void print_removed(struct rm *rm, const char *name, uint64_t freed_bytes)
@@ -57,10 +59,13 @@ static void remove_name(struct rm *rm, struct store *store, const char *name)
 static int prune(struct store *store, uint64_t *ret_freed_bytes, const struct rm *rm,
 		 struct err **e)
 {
+	struct store_usage usage;
 	autofree char *human = NULL;
 
-	if (store_prune(store, ret_freed_bytes, e))
+	if (store_prune(store, &(struct store_prune_opts){ 0 }, &usage, e))
 		return err_wrap(e, "removing the build cache");
+	*ret_freed_bytes = usage.gone_bytes;
+	store_usage_release(&usage);
 	human = str_human_bytes(*ret_freed_bytes);
 	if (!rm->is_json)
 		printf("build cache (%s freed)\n", human);
@@ -102,7 +107,7 @@ int cmd_rm(const struct command *self, int argc, char **argv, struct err **e)
 		{ 'f', "force", OPTION_BOOL, &rm.is_forced, NULL,
 		  "say nothing of names that don't exist" },
 		{ 0, "cache", OPTION_BOOL, &rm.is_cache, NULL,
-		  "remove the disks of the build cache that no template stands on, too" },
+		  "remove what no template needs of the build cache, too" },
 		{ 0, "json", OPTION_BOOL, &rm.is_json, NULL, "print what was removed as JSON" },
 		{ 0 },
 	};

@@ -11,6 +11,7 @@ int cmd_flatten(const struct command *self, int argc, char **argv, struct err **
 int cmd_ls(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_inspect(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_rm(const struct command *self, int argc, char **argv, struct err **e);
+int cmd_prune(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_logs(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_doctor(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_dockerfile(const struct command *self, int argc, char **argv, struct err **e);

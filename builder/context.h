@@ -57,7 +57,8 @@ int context_select(struct context *c, const struct context_ask *ask,
 		   struct context_selection *ret, struct err **e);
 /* A file that is in no directory: a heredoc. Its path is the last of ret->paths; the digest
  * counts name and bytes in. */
-void context_add_inline(struct context_selection *ret, const char *name, const struct str *content);
+void context_add_inline(struct context_selection *ret, const char *name,
+			const struct str *content);
 void context_selection_release(struct context_selection *s);
 
 /* File number i of a selection, for whoever tells people what has changed. False: it is there
@@ -73,8 +74,8 @@ bool context_selection_entry(const struct context_selection *s, size_t i,
 			     struct context_entry *ret);
 
 /*
- * Writes selections to one read-only ext4 image: number i is what the directory "i" holds. Files
- * that several selections share are there once.
+ * Writes selections to one read-only ext4 image: number i is what the directory "i" holds.
+ * Files that several selections share are there once.
  */
 int context_pack(const struct context_selection *const *selections, size_t n,
 		 const char *out_path, struct err **e);

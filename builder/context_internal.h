@@ -44,8 +44,8 @@ struct walk {
 	struct selecting *s;
 	size_t source_length; /* of the copied directory's name: what follows it is the name
 				 that counts */
-	size_t kept;      /* --parents: the name that counts begins here */
-	const char *base; /* the name that counts for the source itself, if it is a file */
+	size_t kept;          /* --parents: the name that counts begins here */
+	const char *base;     /* the name that counts for the source itself, if it is a file */
 	int depth;
 };
 

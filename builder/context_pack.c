@@ -68,8 +68,8 @@ static int open_file(void *arg, size_t i, int *ret_fd, struct err **e)
 static void add_file(struct packing *p, const struct context_selection *s, size_t number,
 		     const struct context_file *f, bool is_shared)
 {
-	bool is_linked = !f->is_inline && !S_ISDIR(f->st.st_mode) &&
-			 (is_shared || f->st.st_nlink > 1);
+	bool is_linked =
+		!f->is_inline && !S_ISDIR(f->st.st_mode) && (is_shared || f->st.st_nlink > 1);
 	struct rootfs_file file = {
 		.name = *f->name ? xasprintf("%zu/%s", number, f->name)
 				 : xasprintf("%zu", number),
@@ -102,7 +102,8 @@ int context_pack(const struct context_selection *const *selections, size_t n,
 		/* A selection without files is an empty directory. */
 		if (!has_root) {
 			static const struct context_file empty = { .name = (char *)"",
-								   .st.st_mode = S_IFDIR | 0755 };
+								   .st.st_mode =
+									   S_IFDIR | 0755 };
 
 			add_file(&p, s, i, &empty, false);
 		}

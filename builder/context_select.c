@@ -146,7 +146,8 @@ static int refuse_archive(struct context *c, const char *path, const char *sourc
 /* The directories that --parents keeps bring their metadata. */
 static int keep_parents(struct selecting *s, const char *path, size_t kept, struct err **e)
 {
-	for (const char *slash = strchr(path + kept, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (const char *slash = strchr(path + kept, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
 		autofree char *dir = xstrndup(path, (size_t)(slash - path));
 		struct context_file f;
 		int failed;
@@ -163,8 +164,8 @@ static int keep_parents(struct selecting *s, const char *path, size_t kept, stru
 
 /* A path without wildcards, as it was written or as a wildcard found it. */
 struct found {
-	const char *path; /* clean, without a pivot */
-	size_t kept;      /* --parents: where the part begins that is kept */
+	const char *path;   /* clean, without a pivot */
+	size_t kept;        /* --parents: where the part begins that is kept */
 	const char *source; /* as the user wrote it */
 };
 
@@ -180,6 +181,14 @@ static int check_archive(struct selecting *s, const char *path, const char *sour
 	return refuse_archive(s->c, path, source, e);
 }
 
+static bool is_directory(struct context *c, const char *path)
+{
+	struct stat st;
+
+	return fstatat(c->root_fd, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
 static int walk_found(struct selecting *s, const struct found *at, const char *real,
 		      struct err **e)
 {
@@ -190,7 +199,8 @@ static int walk_found(struct selecting *s, const struct found *at, const char *r
 			  .kept = at->kept };
 	bool is_kept = false;
 
-	sha256_add_field(s->h, "source");
+	/* Of a directory the content is copied: one that holds a file isn't the file. */
+	sha256_add_field(s->h, is_directory(s->c, real) ? "directory" : "file");
 	/* Through a link the kept part is where the link leads; what counts is the content. */
 	if (!streq(real, at->path))
 		w.kept = w.source_length;
@@ -213,7 +223,8 @@ static int select_path(struct selecting *s, const struct found *at, struct err *
 	if (!failed && r.is_missing)
 		failed = missing(s->c, at->source, &r, e);
 	if (!failed)
-		failed = check_archive(s, r.path, at->source, e) || walk_found(s, at, r.path, e);
+		failed =
+			check_archive(s, r.path, at->source, e) || walk_found(s, at, r.path, e);
 	if (!failed && at->kept)
 		strv_pushf(&s->ret->paths, "%.*s./%s", (int)at->kept, at->path,
 			   at->path + at->kept);
@@ -411,8 +422,8 @@ int context_select(struct context *c, const struct context_ask *ask,
 	return failed ? -1 : 0;
 }
 
-/* No name of a context's file begins with this byte in practice; if one does, it is merely there
- * twice. */
+/* No name of a context's file begins with this byte in practice; if one does, it is merely
+ * there twice. */
 #define INLINE_DIR "\001"
 
 void context_add_inline(struct context_selection *ret, const char *name,

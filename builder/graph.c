@@ -1,6 +1,6 @@
 #include "builder/graph.h"
 
-#include <string.h>
+#include "builder/turn.h"
 
 struct base *graph_base(const struct graph *g, size_t stage)
 {
@@ -41,7 +41,7 @@ static int ensure_base(const struct steps_opts *o, struct stage *s, struct err *
 	*g->where = s->plan->where;
 	if (s->base) {
 		s->is_shown = true;
-		if (base_disk(g->store, s->base, g->progress, &s->chain, e))
+		if (base_disk(g->store, s->base, g->who, g->progress, &s->chain, e))
 			return -1;
 	} else {
 		const struct stage *below = &g->stages[s->plan->below];
@@ -66,7 +66,8 @@ static int ensure_tree(const struct steps_opts *o, const struct tree *t, struct 
 	image = tree_image(o->graph, t->name);
 	if (image->chain.disks.n)
 		return 0;
-	return base_disk(o->graph->store, image->base, o->graph->progress, &image->chain, e);
+	return base_disk(o->graph->store, image->base, o->graph->who, o->graph->progress,
+			 &image->chain, e);
 }
 
 /* What the steps that are still to be run read from. */
@@ -86,7 +87,8 @@ static int ensure_trees(const struct steps_opts *o, struct stage *s, struct err 
 	return 0;
 }
 
-/* A stage whose key is unknown is built: then the step that reads it may turn out to be cached. */
+/* A stage whose key is unknown is built: then the step that reads it may turn out to be cached.
+ */
 static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool *ret_is_new,
 			      struct err **e)
 {
@@ -94,9 +96,8 @@ static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool 
 	if (s->n_keyed == s->n_steps)
 		return 0;
 	vec_each (r, &s->steps[s->n_keyed].reads) {
-		struct stage *source = r->tree->kind == TREE_STAGE
-					       ? &o->graph->stages[r->tree->stage]
-					       : NULL;
+		struct stage *source =
+			r->tree->kind == TREE_STAGE ? &o->graph->stages[r->tree->stage] : NULL;
 
 		if (r->is_known || !source || source->is_complete)
 			continue;
@@ -105,6 +106,22 @@ static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool 
 		*ret_is_new = true;
 	}
 	return 0;
+}
+
+/* What several builds need is made by one: the others wait, and find it. */
+static int run_in_turn(const struct steps_opts *o, struct stage *s, struct err **e)
+{
+	struct graph *g = o->graph;
+	AUTO(store_key) turn = NULL;
+	size_t done = s->n_done;
+
+	if (!s->is_uncached && s->steps[done].is_keyed) {
+		if (turn_take(g->store, s->steps[done].key, g->who, g->progress, &turn, e) ||
+		    stage_find_cached(g, s, e))
+			return -1;
+		steps_show_cached(g, s, done);
+	}
+	return s->n_done > done ? 0 : steps_run(o, take(turn), s, e);
 }
 
 /* Further along: by what is stored, by a key that becomes known, or by one machine. */
@@ -127,7 +144,7 @@ static int advance(const struct steps_opts *o, struct stage *s, struct err **e)
 		return -1;
 	if (s->n_done == s->n_steps)
 		return 0;
-	return ensure_trees(o, s, e) || steps_run(o, s, e) ? -1 : 0;
+	return ensure_trees(o, s, e) || run_in_turn(o, s, e) ? -1 : 0;
 }
 
 int graph_complete(const struct steps_opts *o, size_t stage, struct err **e)

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "builder/turn.h"
 #include "rootfs/rootfs.h"
+#include "snapshot/store_prune.h"
 
 /* ---- names ---- */
 
@@ -127,10 +129,25 @@ static int resolve_template(struct store *s, const char *name, struct base *b, s
 	return 0;
 }
 
+/* Keeps what the name means now; a name that meant something else until --pull asked is said.
+ */
+static int remember(struct store *s, const char *name, const struct base *b, struct progress *p,
+		    struct err **e)
+{
+	autofree char *before = NULL;
+	int found = store_ref_get(s, name, &before, e);
+
+	if (found < 0)
+		return -1;
+	if (found && !streq(before, b->image->digest))
+		progress_note(p, "%s moved: %s → %s", b->name, before, b->image->digest);
+	return store_ref_put(s, name, b->image->digest, e);
+}
+
 /* Local layouts are asked each time; a registry's name keeps the meaning it had, unless --pull.
  */
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
-			 struct base *b, struct err **e)
+			 struct base *b, struct progress *p, struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
 	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
@@ -143,11 +160,13 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 		found = store_ref_get(s, name, &digest, e);
 	if (found < 0)
 		return -1;
+	if (store_blobs_pin(s, &b->blobs_fd, e))
+		return -1;
 	if (found)
 		pinned = xasprintf("%s@%s", ref, digest);
 	if (oci_resolve(found ? pinned : ref, &oci, &b->image, e))
 		return -1;
-	if (is_remembered && !found && store_ref_put(s, name, b->image->digest, e))
+	if (is_remembered && !found && remember(s, name, b, p, e))
 		return -1;
 	oci_config_copy(&b->config, &b->image->config);
 	b->digest = xstrdup(b->image->digest);
@@ -164,6 +183,7 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 
 	if (stand_in(name, o->contexts, &ref, e))
 		return -1;
+	b->blobs_fd = -1;
 	b->name = xstrdup(name);
 	progress_begin(p, "[internal] load metadata for %s", name);
 	if (streq(ref, "scratch")) {
@@ -176,7 +196,7 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 	} else if (str_starts(ref, "template:")) {
 		failed = resolve_template(s, ref + strlen("template:"), b, e);
 	} else {
-		failed = resolve_image(s, ref, o, b, e);
+		failed = resolve_image(s, ref, o, b, p, e);
 	}
 	if (failed)
 		return -1;
@@ -189,6 +209,8 @@ void base_free(struct base *b)
 {
 	if (!b)
 		return;
+	if (b->blobs_fd >= 0)
+		close(b->blobs_fd);
 	free(b->name);
 	free(b->digest);
 	oci_config_release(&b->config);
@@ -291,23 +313,27 @@ static int make_disk(struct store *s, struct base *b, struct progress *p, struct
 	return 0;
 }
 
-int base_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
-	      struct err **e)
+int base_disk(struct store *s, struct base *b, const char *who, struct progress *p,
+	      struct chain *ret, struct err **e)
 {
-	int found;
+	AUTO(store_key) turn = NULL;
+	int found = base_disk_find(s, b, ret, e);
 
+	if (!found)
+		found = turn_take(s, b->key, who, p, &turn, e) ? -1
+							       : base_disk_find(s, b, ret, e);
 	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
-	found = base_disk_find(s, b, ret, e);
 	if (found < 0)
 		return -1;
-	if (found) {
-		progress_cached(p);
-		return 0;
-	}
-	if (make_disk(s, b, p, ret, e)) {
+	if (!found && make_disk(s, b, p, ret, e)) {
 		progress_failed(p);
 		return -1;
 	}
-	progress_done(p);
+	if (b->blobs_fd >= 0)
+		close(take_fd(b->blobs_fd));
+	if (found)
+		progress_cached(p);
+	else
+		progress_done(p);
 	return 0;
 }

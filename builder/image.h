@@ -30,6 +30,7 @@ struct base {
 	struct oci_image *image; /* NULL for scratch and templates */
 	struct tmpl *tmpl;       /* of a template, pinned; else NULL */
 	bool is_scanned;         /* secret_scan_add_base() knows its disks */
+	int blobs_fd;            /* the image's blobs are pinned until it has its disk; -1 */
 };
 
 /* ERR_USAGE for a malformed --build-context; else what oci_resolve() and store_template_open()
@@ -41,11 +42,12 @@ DEFINE_AUTO(base)
 /* Checks the form of each --build-context, so that a mistake shows before any work. */
 int image_check_contexts(const struct strv *contexts, struct err **e);
 /* The directory of the --build-context of that name, as it was given. The caller frees. */
-int image_context_dir(const struct strv *contexts, const char *name, char **ret, struct err **e);
-/* Looks for the base disk in the store, or fetches and flattens the image. *ret is the chain of
- * the base. */
-int base_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
-	      struct err **e);
+int image_context_dir(const struct strv *contexts, const char *name, char **ret,
+		      struct err **e);
+/* Looks for the base disk in the store, or fetches and flattens the image, unless another build
+ * is doing that (turn.h; who: we). *ret is the chain of the base. */
+int base_disk(struct store *s, struct base *b, const char *who, struct progress *p,
+	      struct chain *ret, struct err **e);
 /* The first half alone: 1 with *ret, 0 if the disk has to be made. */
 int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e);
 /* Layers of a fetched image as rootfs takes them; the array is the caller's, its strings are

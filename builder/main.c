@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "builder/commands.h"
 
+static int cmd_version(const struct command *self, int argc, char **argv, struct err **e);
+
 static const struct command commands[] = {
 	{ "build", "CONTEXT", "Build a template from a Dockerfile", NULL, cmd_build, false },
 	{ "run", "NAME [-- CMD [ARG...]]", "Resume a template in a private clone", NULL,
@@ -18,6 +20,8 @@ static const struct command commands[] = {
 	{ "ls", "", "List the templates", NULL, cmd_ls, false },
 	{ "inspect", "NAME", "Show what a template is made of", NULL, cmd_inspect, false },
 	{ "rm", "NAME...", "Remove templates", NULL, cmd_rm, false },
+	{ "prune", "", "Remove what nothing needs from the build cache", NULL, cmd_prune,
+	  false },
 	{ "logs", "NAME", "Show the build and start logs of a template", NULL, cmd_logs,
 	  false },
 	{ "flatten", "IMAGE -o FILE", "Write an image as an ext4 file system", NULL,
@@ -26,6 +30,7 @@ static const struct command commands[] = {
 	  false },
 	{ "dockerfile", "parse|expand|ignored ARG...", "Show how kiln reads a Dockerfile", NULL,
 	  cmd_dockerfile, true },
+	{ "version", "", "Show the version", NULL, cmd_version, false },
 };
 
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -39,8 +44,7 @@ static char *list_commands(void)
 	str_add(&s, "Commands:\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		str_addf(&s, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	str_addf(&s, "  %-12s %s\n", "help", "Show the options of a command");
-	str_addf(&s, "  %-12s %s\n\n", "version", "Show the version");
+	str_addf(&s, "  %-12s %s\n\n", "help", "Show the options of a command");
 	str_add(&s, "'kiln COMMAND --help' shows the options of a command.\n"
 		    "Templates are kept in $KILN_HOME, by default ~/.local/share/kiln.");
 	return str_take(&s);
@@ -56,13 +60,12 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(const char *name, struct err **e)
 {
-	const char *names[N_COMMANDS + 2], *nearest;
+	const char *names[N_COMMANDS + 1], *nearest;
 
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		names[i] = commands[i].name;
 	names[N_COMMANDS] = "help";
-	names[N_COMMANDS + 1] = "version";
-	nearest = str_nearest(name, names, N_COMMANDS + 2);
+	nearest = str_nearest(name, names, N_COMMANDS + 1);
 	if (nearest)
 		return err_set(e, ERR_USAGE, "no command is called '%s' (did you mean '%s'?)",
 			       name, nearest);
@@ -76,6 +79,21 @@ static int print_version(void)
 	else
 		puts("kiln " KILN_VERSION);
 	return 0;
+}
+
+static int cmd_version(const struct command *self, int argc, char **argv, struct err **e)
+{
+	bool is_json = false;
+	const struct option_def defs[] = {
+		{ 0, "json", OPTION_BOOL, &is_json, NULL, "print it as JSON" },
+		{ 0 },
+	};
+	autostrv operands = STRV_INIT;
+	int status = options_parse(self, defs, argc, argv, &operands, NULL, e);
+
+	if (status)
+		return status < 0 ? -1 : 0;
+	return options_check_operands(self, &operands, 0, 0, e) ? -1 : print_version();
 }
 
 static void print_usage(const struct command *top, const struct option_def *defs, FILE *to)
@@ -137,7 +155,7 @@ static int run(int argc, char **argv, struct err **e)
 
 	if (status)
 		return status < 0 ? -1 : 0;
-	if (asks_version || (rest.n && streq(rest.at[0], "version")))
+	if (asks_version)
 		return print_version();
 	if (!rest.n) {
 		print_usage(&top, defs, stderr);

@@ -11,7 +11,7 @@ void tree_release(struct tree *t)
 const char *mount_kind_name(enum mount_kind kind)
 {
 	static const char *const kinds[] = {
-		[MOUNT_BIND] = "bind",	   [MOUNT_CACHE] = "cache", [MOUNT_TMPFS] = "tmpfs",
+		[MOUNT_BIND] = "bind",     [MOUNT_CACHE] = "cache", [MOUNT_TMPFS] = "tmpfs",
 		[MOUNT_SECRET] = "secret", [MOUNT_SSH] = "ssh",
 	};
 

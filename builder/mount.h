@@ -18,12 +18,12 @@ enum mount_sharing { SHARING_SHARED, SHARING_PRIVATE, SHARING_LOCKED };
 
 struct mount {
 	enum mount_kind kind;
-	char *target;      /* absolute; "": none (a secret that is a variable only) */
-	char *source;      /* path inside from; "" is its root */
-	char *from_name;   /* as written, or "" */
+	char *target;    /* absolute; "": none (a secret that is a variable only) */
+	char *source;    /* path inside from; "" is its root */
+	char *from_name; /* as written, or "" */
 	struct tree from;
-	char *id;          /* cache, secret, ssh */
-	char *env;         /* secret: the variable to set, or "" */
+	char *id;  /* cache, secret, ssh */
+	char *env; /* secret: the variable to set, or "" */
 	bool is_writable, is_required;
 	enum mount_sharing sharing;
 	uint64_t size_bytes; /* tmpfs; 0: the kernel's default */

@@ -35,8 +35,8 @@ struct plan_where {
 
 struct plan_opts {
 	const struct strv
-		*build_args;       /* "KEY=value", or "KEY" to take it from our environment */
-	const struct strv *labels; /* --label: they win over LABEL */
+		*build_args;         /* "KEY=value", or "KEY" to take it from our environment */
+	const struct strv *labels;   /* --label: they win over LABEL */
 	const struct strv *contexts; /* --build-context; may be NULL */
 	const char *target;          /* NULL: the last stage */
 	/*
@@ -61,9 +61,9 @@ struct input {
 
 /* What COPY and ADD add to their sources and destination. */
 struct copy_flags {
-	char *chown;           /* "" or user[:group] */
-	char *chmod;           /* "" or a mode that plan_check_mode() takes */
-	struct strv excludes;  /* .dockerignore patterns, as written */
+	char *chown;          /* "" or user[:group] */
+	char *chmod;          /* "" or a mode that plan_check_mode() takes */
+	struct strv excludes; /* .dockerignore patterns, as written */
 	bool is_link, has_parents;
 };
 
@@ -101,9 +101,9 @@ struct plan_stage {
 	VEC(struct step) steps;
 	struct oci_config config; /* of the result */
 	bool has_own_command;     /* this file sets CMD or ENTRYPOINT */
-	bool has_cmd;             /* the stage itself had its CMD: a later ENTRYPOINT keeps it */
-	struct strv env;          /* ENV and ARG with a value, in textual order: in force at the end */
-	char *cwd;                /* likewise; absolute */
+	bool has_cmd;    /* the stage itself had its CMD: a later ENTRYPOINT keeps it */
+	struct strv env; /* ENV and ARG with a value, in textual order: in force at the end */
+	char *cwd;       /* likewise; absolute */
 };
 
 struct plan {

@@ -111,8 +111,8 @@ int plan_find_target(struct planner *p, struct err **e)
 	near = nearest_stage(p->plan, name);
 	if (near)
 		return err_set(e, ERR_USAGE,
-			       "target stage \"%s\" could not be found (did you mean %s?)", name,
-			       near);
+			       "target stage \"%s\" could not be found (did you mean %s?)",
+			       name, near);
 	return err_set(e, ERR_USAGE, "target stage \"%s\" could not be found", name);
 }
 
@@ -165,7 +165,8 @@ int plan_find_tree(struct planner *p, const char *name, const char *for_mount, s
 	int i = find_stage(p->plan, name);
 
 	if (context) {
-		*ret = (struct tree){ plan_is_local_context(context) ? TREE_CONTEXT : TREE_IMAGE,
+		*ret = (struct tree){ plan_is_local_context(context) ? TREE_CONTEXT
+								     : TREE_IMAGE,
 				      0, xstrdup(name) };
 		return 0;
 	}

@@ -2,8 +2,8 @@
  * plan_internal.h - what the files of the planner share: plan.c (stages in the order they are
  * needed), plan_from.c (FROM lines and names of stages), plan_scope.c (arguments, expansion,
  * paths), plan_check.c (form of every instruction) and those that hold the instructions
- * themselves: plan_env.c (ARG, ENV, LABEL), plan_meta.c (configuration only), plan_steps.c (RUN,
- * COPY ...), plan_mounts.c, plan_onbuild.c.
+ * themselves: plan_env.c (ARG, ENV, LABEL), plan_meta.c (configuration only), plan_steps.c
+ * (RUN, COPY ...), plan_mounts.c, plan_onbuild.c.
  */
 #ifndef BUILDER_PLAN_INTERNAL_H
 #define BUILDER_PLAN_INTERNAL_H
@@ -49,7 +49,8 @@ char *plan_path(const char *base, const char *path);
 
 /* plan_from.c */
 /* Reads a FROM line into stage number i; the stages before it are known. */
-int plan_read_from(struct planner *p, const struct df_instruction *in, size_t i, struct err **e);
+int plan_read_from(struct planner *p, const struct df_instruction *in, size_t i,
+		   struct err **e);
 int plan_find_target(struct planner *p, struct err **e);
 /* What --from=NAME means to the stage at work; the stage it names is planned when this returns.
  * for_mount: the target of the mount, or NULL for COPY (which takes numbers too). */
@@ -61,7 +62,8 @@ bool plan_is_local_context(const char *value); /* a directory, not an image or t
 /* plan.c: plans stage i and what it needs, once. */
 int plan_stage(struct planner *p, size_t i, struct err **e);
 
-/* plan_onbuild.c: runs the triggers, which the stage's configuration holds, and empties them. */
+/* plan_onbuild.c: runs the triggers, which the stage's configuration holds, and empties them.
+ */
 int plan_run_triggers(struct planner *p, struct err **e);
 
 /* plan_mounts.c: every --mount of a RUN; the trees they name are planned when this returns. */

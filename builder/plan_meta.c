@@ -1,14 +1,12 @@
 /* plan_meta.c - instructions that change the image configuration and nothing in the file
  * system. */
-#include <ctype.h>
-#include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "builder/plan_internal.h"
 #include "dockerfile/expand.h"
+#include "dockerfile/value.h"
 
 /* Exec form as it is; shell form is SHELL and one string (an empty one for a bare instruction).
  */
@@ -47,23 +45,6 @@ int plan_shell_words(struct planner *p, const struct df_instruction *in, struct 
 	return 0;
 }
 
-static int parse_port(const char *s, const char *end, unsigned *ret)
-{
-	unsigned n = 0;
-
-	if (s == end || end - s > 5)
-		return -1;
-	for (; s < end; s++) {
-		if (!isdigit((unsigned char)*s))
-			return -1;
-		n = n * 10 + (unsigned)(*s - '0');
-	}
-	if (n > 65535)
-		return -1;
-	*ret = n;
-	return 0;
-}
-
 static void add_sorted(struct strv *v, const char *s)
 {
 	size_t i = v->n;
@@ -80,32 +61,15 @@ static void add_sorted(struct strv *v, const char *s)
 	}
 }
 
-/* [IP:][HOST:]PORT[-PORT][/PROTO]; what stands before the last colon has no meaning in an
- * image. */
+/* What stands before the last colon has no meaning in an image. */
 static int expose_one(struct planner *p, const char *word, struct err **e)
 {
-	const char *slash = strrchr(word, '/');
-	const char *end = slash ? slash : word + strlen(word);
-	const char *colon = memrchr(word, ':', (size_t)(end - word));
-	const char *from = colon ? colon + 1 : word;
-	const char *dash = memchr(from, '-', (size_t)(end - from));
-	autofree char *proto = xstrdup(slash && slash[1] ? slash + 1 : "tcp");
-	unsigned first, last;
+	struct df_port range;
 
-	for (char *c = proto; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	if (!streq(proto, "tcp") && !streq(proto, "udp") && !streq(proto, "sctp"))
-		return err_set(e, ERR_USAGE, "invalid port: \"%s\": invalid proto: %s", word,
-			       proto);
-	if (parse_port(from, dash ? dash : end, &first) ||
-	    (dash && parse_port(dash + 1, end, &last)))
-		return err_set(e, ERR_USAGE, "invalid containerPort: %s", word);
-	if (!dash)
-		last = first;
-	if (last < first)
-		return err_set(e, ERR_USAGE, "invalid containerPort: %s", word);
-	for (; first <= last; first++) {
-		autofree char *port = xasprintf("%u/%s", first, proto);
+	if (df_port_parse(word, &range, e))
+		return -1;
+	for (unsigned n = range.first; n <= range.last; n++) {
+		autofree char *port = xasprintf("%u/%s", n, range.proto);
 
 		add_sorted(&p->stage->config.ports, port);
 	}
@@ -151,91 +115,16 @@ int plan_user(struct planner *p, const struct df_instruction *in, struct err **e
 	return 0;
 }
 
-static bool is_signal(const char *s)
-{
-	static const char *const realtime[] = { "RTMIN", "RTMAX" };
-	static const char *const aliases[] = { "IOT", "CLD", "POLL" };
-	unsigned number;
-
-	if (parse_port(s, s + strlen(s), &number) == 0)
-		return number > 0;
-	if (strncasecmp(s, "SIG", 3) == 0)
-		s += 3;
-	for (size_t i = 0; i < 2; i++)
-		if (strncasecmp(s, realtime[i], 5) == 0 &&
-		    (!s[5] || (s[5] == (i ? '-' : '+') &&
-			       parse_port(s + 6, s + strlen(s), &number) == 0 && number <= 15)))
-			return true;
-	for (size_t i = 0; i < 3; i++)
-		if (strcasecmp(s, aliases[i]) == 0)
-			return true;
-	for (int sig = 1; sig < NSIG; sig++) {
-		const char *name = sigabbrev_np(sig);
-
-		if (name && strcasecmp(name, s) == 0)
-			return true;
-	}
-	return false;
-}
-
 int plan_stopsignal(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	autofree char *signal_name = NULL;
 
 	if (planner_expand(p, in->args.at[0], &signal_name, e))
 		return -1;
-	if (!is_signal(signal_name))
+	if (!df_signal_is_valid(signal_name))
 		return err_set(e, ERR_USAGE, "invalid signal: %s", signal_name);
 	free(p->stage->config.stop_signal);
 	p->stage->config.stop_signal = take(signal_name);
-	return 0;
-}
-
-/* A duration as Go writes them ("1m30s", a unit on every number); -1 if it is none. */
-static int parse_duration(const char *s, int64_t *ret_ns)
-{
-	static const struct {
-		const char *name;
-		double ns;
-	} units[] = {
-		{ "\xc2\xb5s", 1e3 }, { "\xce\xbcs", 1e3 }, { "ns", 1 },   { "us", 1e3 },
-		{ "ms", 1e6 },        { "s", 1e9 },         { "m", 60e9 }, { "h", 3600e9 }
-	};
-	double total = 0;
-
-	if (streq(s, "0")) {
-		*ret_ns = 0;
-		return 0;
-	}
-	if (!*s)
-		return -1;
-	while (*s) {
-		const char *end;
-		double n;
-		size_t i, length, digits;
-
-		if (!isdigit((unsigned char)*s) && *s != '.')
-			return -1;
-		/* Digits and a point only: strtod(3) takes more than Go does. */
-		digits = strspn(s, "0123456789");
-		digits += s[digits] == '.' ? 1 + strspn(s + digits + 1, "0123456789") : 0;
-		autofree char *number = xstrndup(s, digits);
-
-		n = strtod(number, NULL);
-		end = s + digits;
-		length = strspn(end, "nsumh\xc2\xb5\xce\xbc");
-		for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-			if (strlen(units[i].name) == length &&
-			    strncmp(end, units[i].name, length) == 0)
-				break;
-		if (i == sizeof(units) / sizeof(units[0]))
-			return -1;
-		total += n * units[i].ns;
-		s = end + length;
-	}
-	if (!isfinite(total) || total > 9e18)
-		return -1;
-	*ret_ns = (int64_t)total;
 	return 0;
 }
 
@@ -256,9 +145,8 @@ static int healthcheck_flag(struct json *check, const char *flag, struct err **e
 	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
 		if (strlen(durations[i][0]) != n || strncmp(flag + 2, durations[i][0], n))
 			continue;
-		if (parse_duration(value, &ns))
-			return err_set(e, ERR_USAGE, "invalid duration \"%s\" in %.*s", value,
-				       (int)n + 2, flag);
+		if (df_duration_parse(value, &ns, e))
+			return -1;
 		if (ns && ns < 1000000)
 			return err_set(e, ERR_USAGE, "%.*s cannot be less than 1ms", (int)n + 2,
 				       flag);

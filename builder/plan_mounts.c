@@ -84,11 +84,6 @@ static struct mount from_parsed(struct df_mount *d)
 	};
 	struct mount m = {
 		.kind = (enum mount_kind)d->type,
-		.target = take(d->target),
-		.source = take(d->source),
-		.from_name = take(d->from),
-		.id = take(d->id),
-		.env = d->env ? take(d->env) : xstrdup(""),
 		.is_writable = !d->is_readonly,
 		.is_required = d->is_required,
 		.sharing = d->sharing ? (enum mount_sharing)(d->sharing - 1) : SHARING_SHARED,
@@ -98,6 +93,11 @@ static struct mount from_parsed(struct df_mount *d)
 		.gid = d->gid >= 0 ? (unsigned)d->gid : 0,
 	};
 
+	m.target = take(d->target);
+	m.source = take(d->source);
+	m.from_name = take(d->from);
+	m.id = take(d->id);
+	m.env = d->env ? take(d->env) : xstrdup("");
 	return m;
 }
 
@@ -111,7 +111,7 @@ static const char *base_name(const char *path)
 /* A secret's source is another word for its id; both have the target's name if need be. */
 static void name_secret(struct mount *m)
 {
-	char *id = *m->id	? xstrdup(m->id)
+	char *id = *m->id       ? xstrdup(m->id)
 		   : *m->source ? xstrdup(m->source)
 				: xstrdup(base_name(m->target));
 

@@ -21,16 +21,9 @@ static char *trigger_text(const struct df_instruction *in)
 
 int plan_onbuild(struct planner *p, const struct df_instruction *in, struct err **e)
 {
-	if (!in->child)
-		return err_set(e, ERR_USAGE, "ONBUILD requires at least one argument");
-	if (streq(in->child->name, "ONBUILD"))
-		return err_set(e, ERR_USAGE,
-			       "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-	if (streq(in->child->name, "FROM") || streq(in->child->name, "MAINTAINER"))
-		return err_set(e, ERR_USAGE, "%s isn't allowed as an ONBUILD trigger",
-			       in->child->name);
 	if (p->stage->config.onbuild.n >= PLAN_TRIGGERS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d ONBUILD triggers", PLAN_TRIGGERS_MAX);
+		return err_set(e, ERR_LIMIT, "more than %d ONBUILD triggers",
+			       PLAN_TRIGGERS_MAX);
 	strv_push_take(&p->stage->config.onbuild, trigger_text(in));
 	return 0;
 }
@@ -60,7 +53,8 @@ int plan_run_triggers(struct planner *p, struct err **e)
 	char escape = p->escape;
 
 	if (p->stage->config.onbuild.n > PLAN_TRIGGERS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d ONBUILD triggers", PLAN_TRIGGERS_MAX);
+		return err_set(e, ERR_LIMIT, "more than %d ONBUILD triggers",
+			       PLAN_TRIGGERS_MAX);
 	strv_copy(&triggers, &p->stage->config.onbuild);
 	strv_release(&p->stage->config.onbuild); /* not for who builds on this one */
 	/* Whatever the file has said, as BuildKit does it. */

@@ -1,4 +1,5 @@
-/* plan_scope.c - what is in force at an instruction: arguments, environment, shell, directory. */
+/* plan_scope.c - what is in force at an instruction: arguments, environment, shell, directory.
+ */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>

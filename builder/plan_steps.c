@@ -65,10 +65,11 @@ static int take_network(const struct df_instruction *in, bool *ret_none, struct 
 	if (!mode || streq(mode, "default"))
 		return 0;
 	if (streq(mode, "host"))
-		return err_set(e, ERR_USAGE,
-			       "network mode \"host\" is not possible: a step runs in a virtual "
-			       "machine that has no access to the host's network interfaces "
-			       "(default reaches the outside, none reaches nothing)");
+		return err_set(
+			e, ERR_USAGE,
+			"network mode \"host\" is not possible: a step runs in a virtual "
+			"machine that has no access to the host's network interfaces "
+			"(default reaches the outside, none reaches nothing)");
 	if (!streq(mode, "none"))
 		return err_set(e, ERR_USAGE, "invalid network mode \"%s\"", mode);
 	*ret_none = true;

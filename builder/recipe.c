@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "builder/cache_filter.h"
 #include "builder/context.h"
 #include "builder/image.h"
 #include "builder/secret_check.h"
@@ -115,6 +116,15 @@ static size_t count_from(const struct dockerfile *df)
 	return n;
 }
 
+static bool filters_any(const struct recipe *r)
+{
+	for (size_t i = 0; i < r->plan->n_stages; i++)
+		if (r->plan->stages[i].is_needed &&
+		    cache_filter_has(&r->o->no_cache_filter, r->plan->stages[i].name, i))
+			return true;
+	return false;
+}
+
 static int make_plan(struct recipe *r, struct err **e)
 {
 	struct plan_opts po = { .build_args = &r->o->build_args,
@@ -131,6 +141,8 @@ static int make_plan(struct recipe *r, struct err **e)
 		return -1;
 	if (secret_check_plan(r->scan, r->plan, &r->where, e))
 		return -1;
+	if (r->o->no_cache_filter.n && !filters_any(r))
+		progress_warn(r->progress, "--no-cache-filter names no stage that is built");
 	for (size_t i = 0; i < r->plan->unused_args.n; i++)
 		progress_warn(r->progress,
 			      "--build-arg %s was given, but no ARG of the Dockerfile takes it",
@@ -151,14 +163,17 @@ struct base *recipe_base(const struct recipe *r)
 
 static int open_graph(struct recipe *r, struct err **e)
 {
-	struct tree_context main_context = { xstrdup(""), take(r->context) };
+	struct tree_context main_context = { .name = xstrdup("") };
 
 	r->graph.store = r->store;
 	r->graph.progress = r->progress;
 	r->graph.plan = r->plan;
 	r->graph.has_no_cache = r->o->has_no_cache;
+	r->graph.no_cache_filter = &r->o->no_cache_filter;
+	r->graph.who = r->who;
 	r->graph.max_fs_bytes = r->o->disk_bytes ? r->o->disk_bytes : UINT64_MAX;
 	r->graph.where = &r->where;
+	main_context.context = take(r->context);
 	vec_push(&r->graph.contexts, main_context);
 	return graph_open(&r->graph, r->bases, e);
 }

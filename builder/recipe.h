@@ -16,6 +16,7 @@ struct recipe {
 	struct store *store;
 	struct progress *progress;
 	struct secret_scan *scan; /* NULL: no secrets */
+	const char *who;          /* how other builds call this one while they wait for it */
 	/* Filled by recipe_read(). */
 	char *path;      /* of the Dockerfile, "-": standard input */
 	char *file_name; /* how messages call it */

@@ -175,7 +175,7 @@ int record_keep(struct recipe *in, const struct build_end *end, struct err **e)
 		r->disk_used_bytes = end->tmpl->disk_stored_bytes;
 		r->memory_bytes = end->tmpl->memory_stored_bytes + end->tmpl->state_bytes;
 	}
-	if (end->why)
+	if (end->why && !end->is_leaky)
 		take_failure(in, end, &r->failure);
 	if (carry_times(in, end, r, e) || check_secrets(in, r, e))
 		return -1;

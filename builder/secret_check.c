@@ -1,5 +1,6 @@
 #include "builder/secret_check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int check_words(struct secret_scan *scan, const struct strv *words, const char *where,
@@ -63,20 +64,23 @@ int secret_check_plan(struct secret_scan *scan, const struct plan *plan,
 }
 
 static int check_layers(struct secret_scan *scan, const struct chain *chain, size_t n_base,
-			struct err **e)
+			char ret_disk[STORE_ID_MAX], struct err **e)
 {
 	for (size_t i = n_base; i < chain->disks.n; i++) {
 		const struct store_disk *disk = chain->disks.at[i];
 		autofree char *where = xasprintf("what \"%s\" wrote to the disk", disk->what);
 
-		if (secret_scan_file(scan, disk->path, where, e))
+		if (secret_scan_file(scan, disk->path, where, e)) {
+			snprintf(ret_disk, STORE_ID_MAX, "%s", disk->id);
 			return -1;
+		}
 	}
 	return 0;
 }
 
 int secret_check_template(struct secret_scan *scan, const struct tmpl *t, const char *dir,
-			  const struct chain *chain, size_t n_base, struct err **e)
+			  const struct chain *chain, size_t n_base, char ret_disk[STORE_ID_MAX],
+			  struct err **e)
 {
 	static const struct {
 		const char *name, *where;
@@ -89,11 +93,12 @@ int secret_check_template(struct secret_scan *scan, const struct tmpl *t, const 
 	};
 	AUTO(json) about = NULL;
 
+	*ret_disk = '\0';
 	if (!scan)
 		return 0;
 	about = tmpl_to_json(t);
 	if (check_json(scan, about, "the description of the template", e) ||
-	    check_layers(scan, chain, n_base, e))
+	    check_layers(scan, chain, n_base, ret_disk, e))
 		return -1;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		autofree char *path = xasprintf("%s/%s", dir, files[i].name);

@@ -17,9 +17,10 @@ int secret_check_plan(struct secret_scan *scan, const struct plan *plan,
 /*
  * A template that lies in dir, on the chain: its description, disk, memory, device state, logs,
  * and the block layers above the first n_base disks, some of which may come from the cache of a
- * build that was given no secret.
+ * build that was given no secret: ret_disk is the id of such a one that holds it, else "".
  */
 int secret_check_template(struct secret_scan *scan, const struct tmpl *t, const char *dir,
-			  const struct chain *chain, size_t n_base, struct err **e);
+			  const struct chain *chain, size_t n_base, char ret_disk[STORE_ID_MAX],
+			  struct err **e);
 
 #endif

@@ -69,7 +69,8 @@ bool source_has_wildcard(const char *path)
 	return false;
 }
 
-/* "**x" in moby's regular expressions is "**" + "/x", but for a pattern that is a plain suffix. */
+/* "**x" in moby's regular expressions is "**" + "/x", but for a pattern that is a plain suffix.
+ */
 static void add_pattern(struct str *out, const char *pattern)
 {
 	bool is_suffix = str_starts(pattern, "**") && pattern[2] && pattern[2] != '/' &&

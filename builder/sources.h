@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* "/a/./b/../c/" -> "a/c"; what leads above the root stays inside it. With has_parents the first
+/* "/a/./b/../c/" -> "a/c"; what leads above the root stays inside it. With has_parents the
+ * first
  * "/./" is kept: "a/./c". The caller frees. */
 char *source_clean(const char *source, bool has_parents);
 /* Where in a clean source the part begins that --parents keeps. */
@@ -18,8 +19,8 @@ size_t source_kept(const char *clean);
 bool source_is_wild(const char *component); /* up to the next '/' */
 bool source_has_wildcard(const char *path);
 
-/* --exclude as rootfs/agent/selection.h reads it: trimmed, clean, without a leading slash, '!' in
- * front of exceptions, every "**" a part of its own where moby's patternmatcher means that.
+/* --exclude as rootfs/agent/selection.h reads it: trimmed, clean, without a leading slash, '!'
+ * in front of exceptions, every "**" a part of its own where moby's patternmatcher means that.
  * ERR_USAGE: a bare '!'. */
 int source_excludes(const struct strv *patterns, struct strv *ret, struct err **e);
 

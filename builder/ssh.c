@@ -15,7 +15,7 @@
 
 struct ssh_agent {
 	char *id, *socket;
-	char *dir;  /* of our own agent's socket; NULL: it isn't ours */
+	char *dir; /* of our own agent's socket; NULL: it isn't ours */
 	pid_t pid;
 };
 struct ssh_agents {
@@ -61,8 +61,8 @@ static int connect_to(const char *path, int *ret_fd, struct err **e)
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (strlen(path) >= sizeof(to.sun_path))
-		return err_set(e, ERR_USAGE, "the path of the ssh agent's socket %s is too long",
-			       path);
+		return err_set(e, ERR_USAGE,
+			       "the path of the ssh agent's socket %s is too long", path);
 	strcpy(to.sun_path, path);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		return err_sys(e, "connecting to the ssh agent at %s", path);
@@ -74,8 +74,8 @@ static int connect_to(const char *path, int *ret_fd, struct err **e)
 
 static int add_key(const struct ssh_agent *agent, const char *key, struct err **e)
 {
-	static const char *const words[] = { "env",	    "-u",      "DISPLAY", "-u",
-					     "SSH_ASKPASS", "ssh-add", "-q",	  "--" };
+	static const char *const words[] = { "env",         "-u",      "DISPLAY", "-u",
+					     "SSH_ASKPASS", "ssh-add", "-q",      "--" };
 	autostrv argv = STRV_INIT;
 	autostr out = STR_INIT;
 
@@ -113,7 +113,8 @@ static int start_own(struct ssh_agent *agent, const struct strv *keys, struct er
 	strv_push(&argv, "-D");
 	strv_push(&argv, "-a");
 	strv_push(&argv, agent->socket);
-	if (proc_spawn(&(struct proc_opts){ .argv = argv.at, .has_own_group = true }, &agent->pid, e))
+	if (proc_spawn(&(struct proc_opts){ .argv = argv.at, .has_own_group = true },
+		       &agent->pid, e))
 		return err_wrap(e, "starting ssh-agent (package openssh-client) for --ssh %s",
 				agent->id);
 	if (await_socket(agent, e))
@@ -138,14 +139,15 @@ static int open_value(struct ssh_agent *agent, const char *value, struct err **e
 	}
 	for (size_t i = 0; i < paths.n; i++) {
 		if (stat(paths.at[i], &st))
-			return err_set(e, ERR_NOTFOUND, "--ssh %s: there is no file %s", agent->id,
-				       paths.at[i]);
+			return err_set(e, ERR_NOTFOUND, "--ssh %s: there is no file %s",
+				       agent->id, paths.at[i]);
 		if (!S_ISSOCK(st.st_mode))
 			continue;
 		if (paths.n > 1)
-			return err_set(e, ERR_USAGE,
-				       "--ssh %s takes one socket, or keys, not several sockets",
-				       agent->id);
+			return err_set(
+				e, ERR_USAGE,
+				"--ssh %s takes one socket, or keys, not several sockets",
+				agent->id);
 		agent->socket = xstrdup(paths.at[i]);
 		return 0;
 	}
@@ -159,14 +161,16 @@ static int open_one(struct ssh_agent *agent, const char *spec, struct err **e)
 
 	agent->id = equals ? xstrndup(spec, (size_t)(equals - spec)) : xstrdup(spec);
 	if (!*agent->id)
-		return err_set(e, ERR_USAGE, "--ssh takes ID[=SOCKET|KEY[,KEY]], not \"%s\"", spec);
+		return err_set(e, ERR_USAGE, "--ssh takes ID[=SOCKET|KEY[,KEY]], not \"%s\"",
+			       spec);
 	if (equals && equals[1])
 		return open_value(agent, equals + 1, e);
 	if (!standard || !*standard)
-		return err_set(e, ERR_USAGE,
-			       "--ssh %s: SSH_AUTH_SOCK isn't set: start an ssh agent, or name a "
-			       "socket or key: --ssh %s=PATH",
-			       agent->id, agent->id);
+		return err_set(
+			e, ERR_USAGE,
+			"--ssh %s: SSH_AUTH_SOCK isn't set: start an ssh agent, or name a "
+			"socket or key: --ssh %s=PATH",
+			agent->id, agent->id);
 	agent->socket = xstrdup(standard);
 	return 0;
 }
@@ -195,7 +199,7 @@ int ssh_agents_open(const struct strv *specs, struct ssh_agents **ret, struct er
 enum { HEADER_BYTES = 8, LENGTH_BYTES = 4 };
 
 struct ssh_connection {
-	int fd; /* to the host's agent; -1: none */
+	int fd;             /* to the host's agent; -1: none */
 	struct str request; /* a message that is coming */
 };
 
@@ -361,7 +365,8 @@ static int take_frames(struct ssh_relay *r, struct err **e)
 		uint32_t i = get_le(r->in.at + at), n = get_le(r->in.at + at + 4);
 
 		if (i >= PROTO_RELAY_CONNECTIONS || n > PROTO_RELAY_MAX)
-			return err_set(e, ERR_VM, "the guest's ssh relay sends what is no frame");
+			return err_set(e, ERR_VM,
+				       "the guest's ssh relay sends what is no frame");
 		if (r->in.len - at - HEADER_BYTES < n)
 			break;
 		if (n)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "builder/cache_filter.h"
 #include "builder/sources.h"
 
 enum { IGNORE_MAX_BYTES = 16 << 20 };
@@ -17,6 +18,20 @@ struct tree_image *tree_image(struct graph *g, const char *name)
 	return NULL;
 }
 
+/* The name of a stage, misspelt, is taken for an image. */
+static int suggest_stage(const struct graph *g, const char *name, struct err **e)
+{
+	autofree const char **names = xcalloc(g->plan->n_stages, sizeof(*names));
+	const char *near;
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->plan->n_stages; i++)
+		if (*g->plan->stages[i].name)
+			names[n++] = g->plan->stages[i].name;
+	near = str_nearest(name, names, n);
+	return near ? err_wrap(e, "no stage is called %s (did you mean %s?)", name, near) : -1;
+}
+
 static int open_image(struct graph *g, const char *name, struct err **e)
 {
 	struct tree_image image = { 0 };
@@ -24,7 +39,7 @@ static int open_image(struct graph *g, const char *name, struct err **e)
 	if (tree_image(g, name))
 		return 0;
 	if (base_resolve(g->store, name, &g->images_from, g->progress, &image.base, e))
-		return -1;
+		return suggest_stage(g, name, e);
 	image.name = xstrdup(name);
 	vec_push(&g->images, image);
 	return 0;
@@ -173,6 +188,10 @@ int graph_open(struct graph *g, struct base **take_bases, struct err **e)
 		g->stages[i].plan = &g->plan->stages[i];
 		g->stages[i].number = i;
 		g->stages[i].base = take(take_bases[i]);
+		g->stages[i].is_uncached =
+			g->has_no_cache ||
+			(g->no_cache_filter &&
+			 cache_filter_has(g->no_cache_filter, g->plan->stages[i].name, i));
 	}
 	for (size_t i = 0; i < g->plan->n_stages; i++)
 		if (g->plan->stages[i].is_needed && open_stage(g, i, e))
@@ -330,11 +349,11 @@ int stage_settle(struct graph *g, struct stage *s, struct err **e)
 
 int stage_find_cached(struct graph *g, struct stage *s, struct err **e)
 {
-	for (size_t i = g->has_no_cache ? 0 : s->n_keyed; i > s->n_done; i--) {
+	for (size_t i = s->is_uncached ? 0 : s->n_keyed; i > s->n_done; i--) {
 		AUTO(store_disk) disk = NULL;
 		struct chain chain = { 0 };
-		int found = store_disk_find(g->store, s->steps[i - 1].key, NULL, g->max_fs_bytes,
-					    &disk, e);
+		int found = store_disk_find(g->store, s->steps[i - 1].key, NULL,
+					    g->max_fs_bytes, &disk, e);
 
 		if (found < 0)
 			return -1;

@@ -30,9 +30,9 @@ struct tree_read {
 
 struct stage_step {
 	const struct step *plan;
-	struct context_selection selection; /* of a COPY from a context; inline files */
+	struct context_selection selection;  /* of a COPY from a context; inline files */
 	VEC(struct context_selection) binds; /* per mount; empty but for binds of a context */
-	VEC(struct tree_read) reads;        /* COPY: one at most; RUN: one for each bind mount */
+	VEC(struct tree_read) reads; /* COPY: one at most; RUN: one for each bind mount */
 	bool is_keyed;
 	cachekey key; /* of the file system after the step */
 	/* What this build has made of it. */
@@ -46,11 +46,13 @@ struct stage {
 	struct base *base; /* NULL for one that stands on another stage */
 	struct stage_step *steps;
 	size_t n_steps, n_keyed;
-	struct chain chain; /* the disks up to and with the first n_done steps; empty: none yet */
+	struct chain
+		chain; /* the disks up to and with the first n_done steps; empty: none yet */
 	size_t n_done;
-	size_t n_run;       /* steps that this build has run */
-	bool is_shown;      /* its base and what was cached of it are on the display */
+	size_t n_run;  /* steps that this build has run */
+	bool is_shown; /* its base and what was cached of it are on the display */
 	bool is_complete;
+	bool is_uncached; /* no result of others is taken, and ours is not waited for */
 };
 
 /* A tree that is no stage: an image, by its reference. */
@@ -71,6 +73,8 @@ struct graph {
 	const struct plan *plan;
 	struct image_opts images_from;
 	bool has_no_cache;
+	const struct strv *no_cache_filter; /* see cache_filter.h */
+	const char *who; /* we, to builds that wait for us */
 	uint64_t max_fs_bytes; /* a cached result with a larger file system doesn't fit */
 	struct stage *stages;  /* as many as the plan has */
 	VEC(struct tree_image) images;
@@ -94,7 +98,8 @@ int stage_find_cached(struct graph *g, struct stage *s, struct err **e);
 /* The key of a tree; NULL while it is unknown, and for contexts. */
 const char *tree_key(const struct graph *g, const struct tree *t);
 struct tree_image *tree_image(struct graph *g, const char *name);
-void tree_read_ask(const struct tree_read *r, struct agent_selection *ret); /* but for the disk */
+void tree_read_ask(const struct tree_read *r,
+		   struct agent_selection *ret); /* but for the disk */
 /* Remembers an answer for later builds, and for every step of this one that asks the same. */
 int tree_read_learn(struct graph *g, struct tree_read *r, const char *content, struct err **e);
 /* Every selection of this stage that needed steps make. */

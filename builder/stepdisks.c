@@ -14,9 +14,9 @@ enum disk_kind { DISK_CONTEXT, DISK_TREE, DISK_WRITABLE, DISK_CACHE };
 
 struct step_disk {
 	enum disk_kind kind;
-	const struct chain *chain;  /* TREE, WRITABLE */
-	const struct mount *mount;  /* WRITABLE, CACHE: the first one that needs it */
-	cachekey key;               /* CACHE */
+	const struct chain *chain; /* TREE, WRITABLE */
+	const struct mount *mount; /* WRITABLE, CACHE: the first one that needs it */
+	cachekey key;              /* CACHE */
 	struct store_mount cache;
 	char *path, *overlay;
 	const char *one[1]; /* path, as a chain */
@@ -189,7 +189,8 @@ static int make_cache(struct graph *g, struct step_disk *disk, size_t i, struct 
 
 static int by_key(const void *a, const void *b)
 {
-	return strcmp((*(struct step_disk *const *)a)->key, (*(struct step_disk *const *)b)->key);
+	return strcmp((*(struct step_disk *const *)a)->key,
+		      (*(struct step_disk *const *)b)->key);
 }
 
 /* In the order of their keys, so that two builds never wait for each other. */
@@ -307,7 +308,8 @@ uint32_t step_disks_cache(const struct step_disks *d, const struct mount *m)
 	return PROTO_NO_DISK;
 }
 
-void step_disks_root(const struct step_disks *d, const struct context_selection *s, char ret[24])
+void step_disks_root(const struct step_disks *d, const struct context_selection *s,
+		     char ret[24])
 {
 	size_t i = 0;
 

@@ -1,7 +1,7 @@
 /*
  * stepdisks.h - the disks that a stage's steps need beside their root: what they select from
- * contexts (packed into one), other stages and images (read-only; with an overlay that is thrown
- * away for each bind mount that may be written to), and caches.
+ * contexts (packed into one), other stages and images (read-only; with an overlay that is
+ * thrown away for each bind mount that may be written to), and caches.
  *
  * A machine gets its disks when it boots, and has room for VM_MAX_DISKS: step_disks_choose()
  * takes steps as long as theirs fit, and the rest has to wait for another machine.
@@ -42,7 +42,8 @@ uint32_t step_disks_tree(const struct step_disks *d, const struct tree *t);
 uint32_t step_disks_writable(const struct step_disks *d, const struct mount *m);
 uint32_t step_disks_cache(const struct step_disks *d, const struct mount *m);
 /* The directory of the context disk that holds a selection. */
-void step_disks_root(const struct step_disks *d, const struct context_selection *s, char ret[24]);
+void step_disks_root(const struct step_disks *d, const struct context_selection *s,
+		     char ret[24]);
 uint32_t step_disks_context(const struct step_disks *d);
 
 #endif

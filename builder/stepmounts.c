@@ -69,8 +69,8 @@ static int add_secret(const struct mount *m, const struct secrets *secrets,
 
 	if (!secret && m->is_required)
 		return err_set(e, ERR_NOTFOUND,
-			       "secret %s: not found: give it with --secret id=%s,src=FILE", m->id,
-			       m->id);
+			       "secret %s: not found: give it with --secret id=%s,src=FILE",
+			       m->id, m->id);
 	if (!secret)
 		return 0;
 	if (*m->env && memchr(secret->bytes, '\0', secret->n))

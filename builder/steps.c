@@ -92,7 +92,8 @@ static void take_env(struct running *r)
 	for (size_t i = 0; i < r->mounts.env.n; i++) {
 		const char *entry = r->mounts.env.at[i];
 
-		/* The step's own SSH_AUTH_SOCK wins over ours; a secret's variable is asked for. */
+		/* The step's own SSH_AUTH_SOCK wins over ours; a secret's variable is asked
+		 * for. */
 		if (!str_starts(entry, "SSH_AUTH_SOCK=") ||
 		    !strv_env_get(&r->env, "SSH_AUTH_SOCK"))
 			strv_push(&r->env, entry);
@@ -105,7 +106,8 @@ static int start_relays(struct running *r, struct err **e)
 		autofree char *name = xasprintf("ssh.%zu", i);
 		struct ssh_relay *relay;
 
-		if (ssh_relay_start(r->o->ssh, r->mounts.ssh_ids.at[i], name, r->link, &relay, e))
+		if (ssh_relay_start(r->o->ssh, r->mounts.ssh_ids.at[i], name, r->link, &relay,
+				    e))
 			return -1;
 		vec_push(&r->relays, relay);
 	}
@@ -329,8 +331,8 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
-int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain, const char *base_name,
-		     uint64_t *ret, struct err **e)
+int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain,
+		     const char *base_name, uint64_t *ret, struct err **e)
 {
 	static const uint64_t gib = 1ULL << 30, default_free_bytes = 2ULL << 30;
 	uint64_t base_bytes = chain->disks.at[0]->fs_bytes;
@@ -378,25 +380,68 @@ static int boot(const struct steps_opts *o, struct stage *s, struct step_disks *
 	return 0;
 }
 
-/* The step at s->n_done. 1: it has turned out that its result is stored. */
+/* The turn at the step s->n_done, if nobody else has it; one that was held goes. 0: stop. */
+static int next_turn(const struct graph *g, const struct stage *s, struct store_key **turn,
+		     struct err **e)
+{
+	struct store_key *next = NULL;
+	autofree char *holder = NULL;
+	int got = 1;
+
+	if (!s->is_uncached && s->n_done < s->n_steps && s->steps[s->n_done].is_keyed)
+		got = store_key_try(g->store, s->steps[s->n_done].key, g->who, &next, &holder,
+				    e);
+	store_key_free(*turn);
+	*turn = next;
+	return got;
+}
+
+/* What has to be known of the step at s->n_done before it is run. 1: its result is stored, or
+ * another build is making it. */
+static int prepare(const struct steps_opts *o, struct stage *s, const struct step_disks *disks,
+		   struct machine *m, struct store_key **turn, struct err **e)
+{
+	size_t done = s->n_done;
+	int got;
+
+	if (s->steps[done].is_keyed)
+		return 0;
+	if (learn(o->graph, disks, m->link, s, e))
+		return -1;
+	got = next_turn(o->graph, s, turn, e);
+	if (got < 0 || stage_find_cached(o->graph, s, e))
+		return -1;
+	steps_show_cached(o->graph, s, done);
+	return s->n_done > done || got == 0;
+}
+
+/* What a step that failed has put into its caches stays there, as what it has downloaded. */
+static void keep_caches(struct machine *m, const struct step *step)
+{
+	struct err *ignored = NULL;
+	bool has_cache = false;
+
+	vec_each (mount, &step->mounts)
+		has_cache |= mount->kind == MOUNT_CACHE;
+	if (has_cache && agent_freeze(m->link, &ignored))
+		err_drop(&ignored);
+}
+
+/* The step at s->n_done. 1: go on without this machine. */
 static int run_next(const struct steps_opts *o, struct stage *s, const struct step_disks *disks,
-		    struct machine *m, const char *overlay, const char *next, struct err **e)
+		    struct machine *m, struct store_key **turn, const char *overlay,
+		    const char *next, struct err **e)
 {
 	struct stage_step *step = &s->steps[s->n_done];
 	struct graph *g = o->graph;
 	autofree char *label = steps_label(g, s, s->n_done);
-	size_t done = s->n_done;
 	struct timespec from;
+	int is_over;
 
 	*g->where = step->plan->where;
-	if (!step->is_keyed) {
-		if (learn(g, disks, m->link, s, e) || stage_find_cached(g, s, e))
-			return -1;
-		if (s->n_done > done) {
-			steps_show_cached(g, s, done);
-			return 1;
-		}
-	}
+	is_over = prepare(o, s, disks, m, turn, e);
+	if (is_over)
+		return is_over;
 	progress_begin(g->progress, "%s", label);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	step->is_run = true;
@@ -404,23 +449,25 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 			   commit(o, m, overlay, next, step, &s->chain, e);
 	step->run_ms = clock_ms_since(&from);
 	if (step->has_failed) {
+		keep_caches(m, step->plan);
 		progress_failed(g->progress);
 		return -1;
 	}
 	progress_done(g->progress);
 	s->n_done++;
 	s->n_run++;
-	return 0;
+	is_over = next_turn(g, s, turn, e);
+	return is_over < 0 ? -1 : !is_over;
 }
 
 static int run_all(const struct steps_opts *o, struct stage *s, size_t end,
 		   const struct step_disks *disks, struct workdir *work, struct machine *m,
-		   char **overlay, struct err **e)
+		   struct store_key **turn, char **overlay, struct err **e)
 {
 	while (s->n_done < end) {
 		autofree char *file = xasprintf("layer%zu.qcow2", s->n_done + 1);
 		autofree char *next = workdir_path(work, file);
-		int found = run_next(o, s, disks, m, *overlay, next, e);
+		int found = run_next(o, s, disks, m, turn, *overlay, next, e);
 
 		if (found)
 			return found < 0 ? -1 : 0;
@@ -434,7 +481,7 @@ static int run_all(const struct steps_opts *o, struct stage *s, size_t end,
 }
 
 static int run_in_vm(const struct steps_opts *o, struct stage *s, struct step_disks *disks,
-		     size_t end, struct err **e)
+		     size_t end, struct store_key **turn, struct err **e)
 {
 	AUTO(workdir) work = NULL;
 	autofree char *overlay = NULL;
@@ -445,18 +492,20 @@ static int run_in_vm(const struct steps_opts *o, struct stage *s, struct step_di
 	overlay = workdir_path(work, "layer0.qcow2");
 	if (boot(o, s, disks, work, overlay, &m, e))
 		return -1;
-	return run_all(o, s, end, disks, work, m, &overlay, e);
+	return run_all(o, s, end, disks, work, m, turn, &overlay, e);
 }
 
-int steps_run(const struct steps_opts *o, struct stage *s, struct err **e)
+int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,
+	      struct err **e)
 {
+	AUTO(store_key) turn = take_turn;
 	struct step_disks disks = { 0 };
 	size_t end;
 	int failed;
 
 	*o->graph->where = s->steps[s->n_done].plan->where;
 	failed = step_disks_choose(o->graph, s, s->n_done, &disks, &end, e) ||
-		 run_in_vm(o, s, &disks, end, e);
+		 run_in_vm(o, s, &disks, end, &turn, e);
 	step_disks_release(&disks);
 	return failed ? -1 : 0;
 }

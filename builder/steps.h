@@ -13,6 +13,7 @@
 #include "builder/secret_scan.h"
 #include "builder/ssh.h"
 #include "builder/stage.h"
+#include "snapshot/store_lock.h"
 
 struct steps_opts {
 	struct graph *graph;
@@ -25,17 +26,19 @@ struct steps_opts {
 };
 
 /*
- * Boots a machine on the stage's chain and runs steps from s->n_done on: all of them, or as many
- * as the machine has disks for, or until a key that becomes known on the way turns out to have a
- * stored result further on. Chain and n_done grow with each. The trees that the steps read are
- * complete. ERR_STEP: a command failed.
+ * Boots a machine on the stage's chain and runs steps from s->n_done on: all of them, or as
+ * many as the machine has disks for, or until a key that becomes known on the way turns out to
+ * have a stored result further on, or until another build makes the next one: with a turn
+ * (turn.h) at the first step it takes that of each next one. Chain and n_done grow with each. The trees that the steps
+ * read are complete. ERR_STEP: a command failed.
  */
-int steps_run(const struct steps_opts *o, struct stage *s, struct err **e);
+int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,
+	      struct err **e);
 
 /* Size of the root disk: what was asked for, else the base and some room. ERR_USAGE: what was
  * asked for is too small. */
-int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain, const char *base_name,
-		     uint64_t *ret, struct err **e);
+int steps_disk_bytes(const struct steps_opts *o, const struct chain *chain,
+		     const char *base_name, uint64_t *ret, struct err **e);
 
 /* "[build 3/7] RUN make", as the display has it. The caller frees. */
 char *steps_label(const struct graph *g, const struct stage *s, size_t step);

@@ -129,10 +129,6 @@ static int explain_miss(struct recipe *r, const struct record_stage *was,
 	const struct record_step *step = &now->steps.at[i];
 	int too_large;
 
-	if (r->graph.has_no_cache) {
-		ret->why = WHY_NO_CACHE;
-		return 0;
-	}
 	if (was)
 		explain_step(was, now, i, &ret->differences);
 	if (ret->differences.at.n) {
@@ -179,7 +175,9 @@ static int judge_stage(struct recipe *r, const struct verdicts *v, size_t i,
 	ret->n_cached = s->n_done;
 	if (!ret->is_needed || s->n_done == now->steps.n)
 		return 0;
-	if (explain_miss(r, was, now, s->n_done, &ret->steps.at[s->n_done], e))
+	if (s->is_uncached)
+		ret->steps.at[s->n_done].why = WHY_NO_CACHE;
+	else if (explain_miss(r, was, now, s->n_done, &ret->steps.at[s->n_done], e))
 		return -1;
 	for (size_t k = s->n_done + 1; k < now->steps.n; k++)
 		ret->steps.at[k].kind = ret->steps.at[s->n_done].kind;
@@ -285,7 +283,7 @@ char *verdict_text(const struct verdict *v)
 		return xasprintf("it reads %s, whose content isn't known before it is built",
 				 v->name);
 	case WHY_NO_CACHE:
-		return xstrdup("--no-cache");
+		return xstrdup("it was asked for, by --no-cache or --no-cache-filter");
 	case WHY_FIRST:
 		return xstrdup("no earlier build of it is on record");
 	case WHY_FAILED:

@@ -118,6 +118,8 @@ static int make_folders(struct store *s, struct err **e)
 		{ "blobs/sha256", &s->blob_dir },
 		{ "cache", &s->cache_dir },
 		{ "tmp", &s->tmp_dir },
+		{ "locks", &s->lock_dir },
+		{ "mounts", &s->mount_dir },
 		{ "disks", &s->folder[STORE_DISKS] },
 		{ "templates", &s->folder[STORE_TEMPLATES] },
 		{ "builds", &s->folder[STORE_BUILDS] },
@@ -195,6 +197,8 @@ void store_free(struct store *s)
 	free(s->blob_dir);
 	free(s->cache_dir);
 	free(s->tmp_dir);
+	free(s->lock_dir);
+	free(s->mount_dir);
 	free(s->home);
 	free(s);
 }

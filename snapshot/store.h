@@ -12,6 +12,7 @@
  *   builds/<id>/           of builds, failed ones too (the newest STORE_MAX_BUILDS are kept):
  *                          build.log, and inputs.json, which builder/ writes
  *   mounts/<key>.ext4      disks of RUN --mount=type=cache; <key>.lock while a machine has it
+ *   locks/<key>            a result that somebody is making (store_lock.h)
  *   cache/                 accelerator answer, initramfs: may be deleted at any time
  *   tmp/<id>/              work directories, each locked (flock) while its owner lives
  *
@@ -25,7 +26,7 @@
  * Deletion: a template goes with its last name. Its own disk, memory and device state go at
  * once, or, while somebody has it pinned (a clone runs), when the next command opens the store
  * after that. Base disks and block layers are the build cache and stay, as `docker rmi` and
- * `docker builder prune` have it: store_prune() removes those that no template stands on.
+ * `docker builder prune` have it: store_prune() (store_prune.h) removes what nothing needs.
  *
  * Use:    several processes at once; one thread per struct store. What is open for use is
  * pinned by a shared flock: a template on its directory, a disk on its file.
@@ -205,8 +206,6 @@ void store_list_release(struct store_list *l);
  * ERR_NOTFOUND, ERR_USAGE.
  */
 int store_rm(struct store *s, const char *name, uint64_t *ret_freed_bytes, struct err **e);
-/* Removes disks that no template stands on and nobody has pinned, and what nothing records. */
-int store_prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e);
 
 /*
  * A build's record and log file, kept also when it fails. name NULL: it has none. status is a

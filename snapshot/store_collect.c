@@ -26,6 +26,14 @@ int path_lock(const char *path, int how, int *ret_fd, struct err **e)
 	return 0;
 }
 
+bool path_is_still(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 &&
+	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
 int store_lock(const struct store *s, int how, int *ret_fd, struct err **e)
 {
 	autofree char *path = xasprintf("%s/lock", s->home);
@@ -212,6 +220,7 @@ static int collect_folder(struct store *s, enum store_folder folder, struct err 
 void store_collect(struct store *s)
 {
 	workdirs_remove_stale(s);
+	keys_remove_stale(s);
 	for (enum store_folder f = 0; f < STORE_FOLDERS; f++) {
 		struct err *why = NULL;
 		autofree char *text = NULL;

@@ -41,6 +41,18 @@ static struct store_disk *disk_of_row(struct store *s, struct db_rows *r)
 	return d;
 }
 
+enum { NOTE_EVERY_SEC = 60 };
+
+/* For store_prune(): the file's time of modification is when it was last used. What can't be
+ * noted makes no difference to anything else. */
+static void note_use(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && time(NULL) - st.st_mtim.tv_sec >= NOTE_EVERY_SEC)
+		(void)futimens(fd, NULL);
+}
+
 /*
  * Locks the disk's file. 1, or 0 if it isn't there. The caller has held the store's lock since
  * before it read the row, so that store_prune() comes before both or after both.
@@ -49,6 +61,8 @@ static int pin(struct store_disk *d, struct err **e)
 {
 	if (path_lock(d->path, LOCK_SH, &d->pin_fd, e))
 		return -1;
+	if (d->pin_fd >= 0)
+		note_use(d->pin_fd);
 	return d->pin_fd >= 0;
 }
 
@@ -162,78 +176,4 @@ int store_disk_add(struct store *s, const char *path, const char *key, const cha
 	if (ret)
 		*ret = take(d);
 	return 0;
-}
-
-/* Files of the disks no template stands on, newest first: a disk before the one below it. */
-static int list_unused(struct store *s, struct strv *ret_files, struct err **e)
-{
-	AUTO(db_rows) r = NULL;
-	int more;
-
-	if (db_query(s->db,
-		     "SELECT file FROM disks d "
-		     "WHERE NOT EXISTS (SELECT 1 FROM template_disks WHERE disk = d.id) "
-		     "AND NOT EXISTS (SELECT 1 FROM build_disks WHERE disk = d.id) "
-		     "ORDER BY n DESC",
-		     NULL, &r, e))
-		return -1;
-	while ((more = db_next(r, e)) == 1)
-		strv_push(ret_files, db_text(r, 0));
-	return more;
-}
-
-/* Takes away the disk's row unless somebody has it pinned or a disk stands on it. */
-static int forget(struct store *s, const char *file, struct err **e)
-{
-	autofree char *path = store_path(s, STORE_DISKS, file);
-	autoclose int fd = -1;
-
-	if (path_lock(path, LOCK_EX | LOCK_NB, &fd, e))
-		return -1;
-	if (fd < 0 && fs_exists(path))
-		return 0;
-	return db_run(s->db,
-		      "DELETE FROM disks WHERE file = ? AND NOT EXISTS "
-		      "(SELECT 1 FROM disks c WHERE c.parent = disks.id)",
-		      DB_VALUES(DB_T(file)), NULL, e);
-}
-
-static int forget_all(struct store *s, struct strv *ret_files, struct err **e)
-{
-	AUTO(db_tx) tx = NULL;
-
-	if (db_begin(s->db, &tx, e) || list_unused(s, ret_files, e))
-		return -1;
-	for (size_t i = 0; i < ret_files->n; i++)
-		if (forget(s, ret_files->at[i], e))
-			return -1;
-	return db_commit(tx, e);
-}
-
-static int prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e)
-{
-	AUTO(workdir) trash = NULL;
-	autostrv files = STRV_INIT;
-	autoclose int lock = -1;
-
-	if (workdir_new(s, &trash, e) || store_lock(s, LOCK_EX, &lock, e) ||
-	    forget_all(s, &files, e))
-		return -1;
-	for (size_t i = 0; i < files.n; i++)
-		if (store_move_away(s, STORE_DISKS, files.at[i], trash, ret_freed_bytes, e))
-			return -1;
-	return 0;
-}
-
-int store_prune(struct store *s, uint64_t *ret_freed_bytes, struct err **e)
-{
-	uint64_t freed_bytes = 0;
-	int failed;
-
-	reserve_use(s);
-	failed = prune(s, &freed_bytes, e);
-	reserve_keep(s);
-	if (ret_freed_bytes)
-		*ret_freed_bytes = freed_bytes;
-	return failed;
 }

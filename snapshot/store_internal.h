@@ -16,7 +16,7 @@ enum store_folder { STORE_DISKS, STORE_TEMPLATES, STORE_BUILDS, STORE_FOLDERS };
 
 struct store {
 	char *home;
-	char *blob_dir, *cache_dir, *tmp_dir;
+	char *blob_dir, *cache_dir, *tmp_dir, *lock_dir, *mount_dir;
 	char *folder[STORE_FOLDERS];
 	struct db *db;
 	int build_fd; /* lock on builds/<id> between store_build_begin and store_build_end */
@@ -34,6 +34,9 @@ int store_lock(const struct store *s, int how, int *ret_fd, struct err **e);
 /* Opens path (a file or a directory of the store) and takes its lock, likewise; *ret_fd stays
  * -1 also if it isn't there. */
 int path_lock(const char *path, int how, int *ret_fd, struct err **e);
+/* Whether fd is still what is found at path: it may have been removed before we had its lock.
+ */
+bool path_is_still(int fd, const char *path);
 char *store_path(const struct store *s, enum store_folder folder, const char *name);
 /* Syncs a file or a directory to the disk. */
 int path_sync(const char *path, struct err **e);
@@ -59,6 +62,7 @@ int store_discard(struct store *s, enum store_folder folder, const char *name,
 int store_move_away(struct store *s, enum store_folder folder, const char *name,
 		    const struct workdir *to, uint64_t *ret_freed_bytes, struct err **e);
 void workdirs_remove_stale(struct store *s);
+void keys_remove_stale(struct store *s);
 
 /* "<id>.ext4" or "<id>.qcow2". The caller frees. */
 char *disk_file_name(const char *id, bool is_base);

@@ -8,7 +8,8 @@ int store_memo_get(struct store *s, const char *key, char **ret_value, struct er
 	AUTO(db_rows) r = NULL;
 	int more;
 
-	if (db_query(s->db, "SELECT value FROM memos WHERE key = ?", DB_VALUES(DB_T(key)), &r, e))
+	if (db_query(s->db, "SELECT value FROM memos WHERE key = ?", DB_VALUES(DB_T(key)), &r,
+		     e))
 		return -1;
 	more = db_next(r, e);
 	if (more == 1)

@@ -20,13 +20,10 @@ void store_mount_release(struct store_mount *m)
 int store_mount_open(struct store *s, const char *key, const char *id, bool is_waiting,
 		     struct store_mount *ret, struct err **e)
 {
-	autofree char *dir = xasprintf("%s/mounts", s->home);
-	autofree char *lock = xasprintf("%s/%s.lock", dir, key);
+	autofree char *lock = xasprintf("%s/%s.lock", s->mount_dir, key);
 	autoclose int made = -1;
 
 	*ret = (struct store_mount){ .lock_fd = -1 };
-	if (fs_mkdirs(dir, 0700, e))
-		return -1;
 	made = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (made < 0)
 		return err_sys(e, "opening %s", lock);
@@ -34,7 +31,7 @@ int store_mount_open(struct store *s, const char *key, const char *id, bool is_w
 		return -1;
 	if (ret->lock_fd < 0)
 		return 0;
-	ret->path = xasprintf("%s/%s.ext4", dir, key);
+	ret->path = xasprintf("%s/%s.ext4", s->mount_dir, key);
 	ret->is_new = !fs_exists(ret->path);
 	if (db_run(s->db, "INSERT OR REPLACE INTO mounts(key, id, used_sec) VALUES(?,?,?)",
 		   DB_VALUES(DB_T(key), DB_T(id), DB_I(time(NULL))), NULL, e))

@@ -31,16 +31,6 @@ static void remove_now(void *arg)
 	}
 }
 
-/* Whether fd is still what is found at path: another process may have taken the directory for
- * a stale one between our mkdir and our lock. */
-static bool is_still_at(int fd, const char *path)
-{
-	struct stat ours, there;
-
-	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 &&
-	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
-}
-
 int workdir_new(struct store *s, struct workdir **ret, struct err **e)
 {
 	AUTO(workdir) w = xcalloc(1, sizeof(*w));
@@ -59,7 +49,8 @@ int workdir_new(struct store *s, struct workdir **ret, struct err **e)
 			return err_sys(e, "making the work directory %s", w->path);
 		if (path_lock(w->path, LOCK_EX, &w->fd, e))
 			return -1;
-	} while (w->fd < 0 || !is_still_at(w->fd, w->path));
+		/* Another process may have taken it for a stale one before we had the lock. */
+	} while (w->fd < 0 || !path_is_still(w->fd, w->path));
 	*ret = take(w);
 	return 0;
 }

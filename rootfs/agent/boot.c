@@ -221,8 +221,8 @@ int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail 
 
 	mkdir(NEW_ROOT, 0700);
 	if (find_disk("root", disk, f) || fsop_mount_root(disk, NEW_ROOT, ret_fs_bytes, f) ||
-	    disks_mount(s, find_disk, f) || etcfiles_init(STORE, f) || mounts_init(SECRETS, f) ||
-	    switch_root(f))
+	    disks_mount(s, find_disk, f) || etcfiles_init(STORE, f) ||
+	    mounts_init(SECRETS, f) || switch_root(f))
 		return -1;
 	close(uevents);
 	if (mount_all(early, sizeof(early) / sizeof(*early), f) ||

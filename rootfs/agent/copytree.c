@@ -368,7 +368,7 @@ int copytree_entries(struct copy_job *j, int from, int to, struct fail *f)
 		return copytree_close(fd);
 	}
 	while (!done && (errno = 0, d = readdir(dir))) {
-		if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+		if (!selection_is_none(d))
 			done = copy_entry(j, from, to, d->d_name, f);
 	}
 	if (!done && errno)

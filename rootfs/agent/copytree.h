@@ -42,7 +42,8 @@ int copytree_entries(struct copy_job *j, int from, int to, struct fail *f);
 /* A regular file that is open already, under a name where nothing is. */
 int copytree_file(struct copy_job *j, int from, const struct copy_item *it, struct fail *f);
 /* A directory that is open: merged with the one of that name, metadata included. */
-int copytree_directory(struct copy_job *j, int from, const struct copy_item *it, struct fail *f);
+int copytree_directory(struct copy_job *j, int from, const struct copy_item *it,
+		       struct fail *f);
 /* The same without what is in it. */
 int copytree_empty_directory(struct copy_job *j, int from, const struct copy_item *it,
 			     struct fail *f);

@@ -61,7 +61,8 @@ static int add_xattrs(struct digesting *d, int fd)
 		ssize_t size;
 
 		for (const char *at = names; at < names + n; at += strlen(at) + 1)
-			if (counts(at) && strcmp(at, last) > 0 && (!next || strcmp(at, next) < 0))
+			if (counts(at) && strcmp(at, last) > 0 &&
+			    (!next || strcmp(at, next) < 0))
 				next = at;
 		if (!next)
 			return 0;
@@ -234,6 +235,8 @@ static int add_found(struct digesting *d, int fd, const struct selection_item *i
 
 	if (fstat(fd, &st))
 		return cannot_read(it->path, f);
+	/* Of a directory the content is copied: one that holds a file isn't the file. */
+	add_text(d, S_ISDIR(st.st_mode) ? "directory" : "file");
 	if (!S_ISDIR(st.st_mode))
 		return add_metadata(d, fd, &st, name) ? cannot_read(it->path, f) : 0;
 	if (d->s.has_parents && *name && add_metadata(d, fd, &st, name))
@@ -251,7 +254,6 @@ static int add_item(void *arg, const struct selection_item *it, struct fail *f)
 	struct digesting *d = arg;
 	int fd, done;
 
-	add_text(d, "source");
 	if (d->s.has_parents && add_parents(d, it, f))
 		return -1;
 	fd = selection_open_path(&d->s, it->path, O_PATH);

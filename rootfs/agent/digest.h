@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "proto.h"
 
-int digest_run(const struct proto_selection *s, uint8_t ret[PROTO_DIGEST_BYTES], struct fail *f);
+int digest_run(const struct proto_selection *s, uint8_t ret[PROTO_DIGEST_BYTES],
+	       struct fail *f);
 
 #endif

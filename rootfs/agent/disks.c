@@ -14,6 +14,7 @@
 
 static int dirs[PROTO_DISKS_MAX];
 static uint32_t n_dirs;
+static bool is_writable[PROTO_DISKS_MAX];
 
 static int mount_one(const struct proto_disk *d, uint32_t i, const char *device, struct fail *f)
 {
@@ -24,6 +25,7 @@ static int mount_one(const struct proto_disk *d, uint32_t i, const char *device,
 	if (d->flags & PROTO_DISK_WRITABLE ? fsop_mount_root(device, where, NULL, f)
 					   : fsop_mount_read_only(device, where, f))
 		return -1;
+	is_writable[i] = d->flags & PROTO_DISK_WRITABLE;
 	dirs[i] = open(where, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return dirs[i] < 0 ? fail_sys(f, "opening the disk '%.32s'", d->serial) : 0;
 }
@@ -48,6 +50,18 @@ void disks_set(int dir)
 	n_dirs = dir >= 0;
 }
 
+void disks_sync(void)
+{
+	for (uint32_t i = 0; i < n_dirs; i++) {
+		int fd = is_writable[i] ? openat(dirs[i], ".", O_RDONLY | O_CLOEXEC) : -1;
+
+		if (fd >= 0) {
+			syncfs(fd);
+			close(fd);
+		}
+	}
+}
+
 bool disks_has_fd(int fd)
 {
 	for (uint32_t i = 0; i < n_dirs; i++)
@@ -62,7 +76,8 @@ int disks_get(uint32_t i, int *ret_fd, struct fail *f)
 
 	if (i == PROTO_NO_DISK) {
 		if (own_root < 0)
-			own_root = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+			own_root =
+				open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		*ret_fd = own_root;
 		return own_root < 0 ? fail_sys(f, "opening the root directory") : 0;
 	}

@@ -6,7 +6,8 @@
 
 enum kind { LITERAL, ANY, CLASS, STAR, DOUBLE, DOUBLE_SLASH };
 
-/* Where the pattern may be, as a set of offsets into it: bit n is "what follows n is to come". */
+/* Where the pattern may be, as a set of offsets into it: bit n is "what follows n is to come".
+ */
 struct places {
 	uint8_t bit[GLOB_MAX_BYTES / 8 + 1];
 };
@@ -95,7 +96,8 @@ static size_t token(const char *at, bool has_double, enum kind *ret)
 		return 1;
 	case '[':
 		*ret = CLASS;
-		return class_read(at + 1, 0, &ignored) ? 1 + class_read(at + 1, 0, &ignored) : 0;
+		return class_read(at + 1, 0, &ignored) ? 1 + class_read(at + 1, 0, &ignored)
+						       : 0;
 	case '\\':
 		*ret = LITERAL;
 		return at[1] ? 1 + next_char(at + 1, &c) : 0;
@@ -120,7 +122,8 @@ static void close_places(const char *pattern, size_t n, bool has_double, struct 
 	}
 }
 
-/* The places after the character c, from those before it. is_start: it is the first of the text. */
+/* The places after the character c, from those before it. is_start: it is the first of the
+ * text. */
 static void step(const char *pattern, size_t n, bool has_double, uint32_t c,
 		 const struct places *from, struct places *to)
 {

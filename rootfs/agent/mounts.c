@@ -20,8 +20,8 @@ static int store = -1;
 
 /* What was not there before the command: removed after it, if it is still empty. */
 struct missing {
-	char path[PATH_MAX]; /* absolute, in the root file system */
-	size_t kept;         /* of these bytes of path the directories were there */
+	char path[PATH_MAX];      /* absolute, in the root file system */
+	size_t kept;              /* of these bytes of path the directories were there */
 	struct timespec times[2]; /* of the directory above the first missing part */
 };
 static struct missing missing[PROTO_MOUNTS_MAX];
@@ -72,7 +72,8 @@ int mounts_begin(const struct proto_exec *x, struct fail *f)
 	if (!x->n_mounts)
 		return 0;
 	if (is_busy)
-		return fail_set(f, PROTO_FAIL_LIMIT, "a command with mounts is running already");
+		return fail_set(f, PROTO_FAIL_LIMIT,
+				"a command with mounts is running already");
 	is_busy = true;
 	n_missing = 0;
 	for (uint32_t i = 0; i < x->n_mounts; i++)
@@ -92,9 +93,9 @@ static void remove_made(struct missing *m)
 
 		m->path[n] = '\0';
 		if (!lstat(m->path, &st)) {
-			if (S_ISDIR(st.st_mode) ? rmdir(m->path)
-						: st.st_size || !S_ISREG(st.st_mode) ||
-							  unlink(m->path))
+			if (S_ISDIR(st.st_mode)
+				    ? rmdir(m->path)
+				    : st.st_size || !S_ISREG(st.st_mode) || unlink(m->path))
 				return;
 		}
 		n = (size_t)(slash - m->path);
@@ -143,13 +144,13 @@ void mounts_end(void)
 static int clone_tree(int fd, bool is_writable, struct fail *f)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-	int tree = open_tree(fd, "",
-			     AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int tree = open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	close(fd);
 	if (tree < 0)
 		return fail_sys(f, "taking a directory to mount");
-	if (!is_writable && mount_setattr(tree, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)))
+	if (!is_writable &&
+	    mount_setattr(tree, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)))
 		return fail_sys(f, "making a mount read-only");
 	return tree;
 }
@@ -200,9 +201,9 @@ static int make_cache(const struct proto_mount *m, struct fail *f)
 	if (mkdirat(disk, "new", 0755) && errno != EEXIST)
 		return fail_sys(f, "making a cache directory");
 	done = fill_cache(disk, m, f);
-	if (!done && (fchownat(disk, "new", m->uid, m->gid, 0) ||
-		      fchmodat(disk, "new", m->mode & 07777, 0) ||
-		      renameat(disk, "new", disk, m->root)))
+	if (!done &&
+	    (fchownat(disk, "new", m->uid, m->gid, 0) ||
+	     fchmodat(disk, "new", m->mode & 07777, 0) || renameat(disk, "new", disk, m->root)))
 		done = fail_sys(f, "making a cache directory");
 	return done;
 }
@@ -216,8 +217,8 @@ static int open_file(const struct proto_mount *m, uint32_t i, struct fail *f)
 	fd = openat(store, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_sys(f, "making the file for %s", m->target);
-	if (sysfile_write_full(fd, m->content, m->content_bytes) || fchown(fd, m->uid, m->gid) ||
-	    fchmod(fd, m->mode & 07777)) {
+	if (sysfile_write_full(fd, m->content, m->content_bytes) ||
+	    fchown(fd, m->uid, m->gid) || fchmod(fd, m->mode & 07777)) {
 		close(fd);
 		return fail_sys(f, "writing the file for %s", m->target);
 	}

@@ -1,12 +1,12 @@
 /*
  * mounts.h - what one command sees besides the image's own files (RUN --mount).
  *
- * Trees are opened in the namespace where the disks are, then a mount namespace of the command's
- * own is entered (etcfiles_enter()), then they are attached. Mount points that are missing are
- * made by the command's child; PID 1 has noted them before and removes what is still empty
- * afterwards, with the times of the directory above put back. Contents of PROTO_MOUNT_FILE live
- * in a directory of the initramfs, which no process of the image can reach, and are overwritten
- * when the command has ended. One command with mounts at a time.
+ * Trees are opened in the namespace where the disks are, then a mount namespace of the
+ * command's own is entered (etcfiles_enter()), then they are attached. Mount points that are
+ * missing are made by the command's child; PID 1 has noted them before and removes what is
+ * still empty afterwards, with the times of the directory above put back. Contents of
+ * PROTO_MOUNT_FILE live in a directory of the initramfs, which no process of the image can
+ * reach, and are overwritten when the command has ended. One command with mounts at a time.
  */
 #ifndef AGENT_MOUNTS_H
 #define AGENT_MOUNTS_H

@@ -60,8 +60,8 @@
  *           comes before its nonce. RESUME forgets ids: the service goes on and is known by
  *           SERVICE alone; other processes go on, nobody hears of them.
  *
- * Disks:    SETUP lists the disks beside the root's, in the order in which later requests number
- *           them. The guest mounts each where no process of the image can reach it. What COPY,
+ * Disks:    SETUP lists the disks beside the root's, in the order in which later requests
+ * number them. The guest mounts each where no process of the image can reach it. What COPY,
  *           DIGEST and the mounts of EXEC read is a directory of such a disk (`root`): links in
  *           it are followed inside it.
  *
@@ -123,7 +123,7 @@ enum proto_type {
 	PROTO_MKDIR = 4,     /* struct proto_mkdir; OK: empty */
 	PROTO_PROBE = 5,     /* struct proto_probe; OK: u8 is ready, string seen */
 	PROTO_LISTENING = 6, /* OK: string */
-	PROTO_FREEZE = 7,    /* OK: the root is synced and frozen. Then only THAW is allowed */
+	PROTO_FREEZE = 7,    /* OK: every disk is synced, the root frozen. Then only THAW is allowed */
 	PROTO_THAW = 8,
 	PROTO_QUIESCE = 9,   /* OK is the last frame until RESUME */
 	PROTO_IDENTIFY = 10, /* struct proto_identify; OK: empty */
@@ -221,11 +221,11 @@ int proto_setup_decode(const uint8_t *at, size_t n, struct proto_setup *ret);
 
 enum proto_mount_kind {
 	PROTO_MOUNT_BIND = 1, /* `source` below `root` of `disk`, a file or a directory */
-	PROTO_MOUNT_CACHE,    /* likewise; a missing root is made as mode, uid, gid say, with what
-				 from_disk and from_root hold */
-	PROTO_MOUNT_TMPFS,    /* of size_bytes; 0: the kernel's default */
-	PROTO_MOUNT_FILE,     /* content */
-	PROTO_MOUNT_SOCKET,   /* of the relay `source` */
+	PROTO_MOUNT_CACHE,  /* likewise; a missing root is made as mode, uid, gid say, with what
+			       from_disk and from_root hold */
+	PROTO_MOUNT_TMPFS,  /* of size_bytes; 0: the kernel's default */
+	PROTO_MOUNT_FILE,   /* content */
+	PROTO_MOUNT_SOCKET, /* of the relay `source` */
 };
 enum { PROTO_MOUNT_WRITABLE = 1 };
 #define PROTO_NO_DISK UINT32_MAX /* in a selection: the guest's own root */
@@ -261,9 +261,8 @@ int proto_exec_decode(const uint8_t *at, size_t n, struct proto_exec *ret);
 /*
  * What is copied or digested. Sources are relative to root, clean but for one "/./" where
  * PROTO_SELECT_PARENTS starts; wildcards as Go's filepath.Match has them (PARENTS: and `**`).
- * Excludes are .dockerignore patterns, clean, '!' in front for an exception; they are relative to
- * each source that is a directory.
- * PROTO_SELECT_LITERAL: sources are no patterns.
+ * Excludes are .dockerignore patterns, clean, '!' in front for an exception; they are relative
+ * to each source that is a directory. PROTO_SELECT_LITERAL: sources are no patterns.
  */
 enum { PROTO_SELECT_PARENTS = 1, PROTO_SELECT_LITERAL = 2 };
 struct proto_selection {

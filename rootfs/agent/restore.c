@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "etcfiles.h"
-#include "net.h"
 #include "sysfile.h"
 
 enum { ENV_MAX = 256, ENV_BYTES = 32 << 10, MACHINE_ID_CHARS = 32 };
@@ -97,8 +96,6 @@ int restore_keep_env(const struct proto_strings *v, struct fail *f)
 
 int restore_identify(const struct proto_identify *i, bool has_network, struct fail *f)
 {
-	if (has_network)
-		net_announce();
 	if (set_clock(i, f) || seed_random(i->seed, f))
 		return -1;
 	if (*i->hostname && restore_set_hostname(i->hostname, has_network, f))

@@ -32,9 +32,19 @@ int selection_open_path(const struct selection *s, const char *path, int flags)
 	return (int)syscall(SYS_openat2, s->root, *path ? path : ".", &how, sizeof(how));
 }
 
+enum { NAMES_STEP = 256 };
+
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+enum { LOST_FOUND_INODE = 11 }; /* the first one that mke2fs(8) gives away */
+
+bool selection_is_none(const struct dirent *d)
+{
+	return !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
+	       (d->d_ino == LOST_FOUND_INODE && !strcmp(d->d_name, "lost+found"));
 }
 
 char **selection_names(int fd, size_t *ret_n)
@@ -46,13 +56,17 @@ char **selection_names(int fd, size_t *ret_n)
 	struct dirent *d;
 
 	while (dir && (errno = 0, d = readdir(dir))) {
-		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
+		if (selection_is_none(d))
 			continue;
 		if (n == cap) {
-			cap = cap ? cap * 2 : 32;
-			names = reallocarray(names, cap, sizeof(*names));
+			char **more = reallocarray(names, cap + NAMES_STEP, sizeof(*names));
+
+			if (!more)
+				break;
+			names = more;
+			cap += NAMES_STEP;
 		}
-		if (!names || !(names[n++] = strdup(d->d_name)))
+		if (!(names[n++] = strdup(d->d_name)))
 			break;
 	}
 	if (dir)
@@ -85,8 +99,8 @@ static size_t last_part(const char *path)
 
 static int found(struct matching *m, struct fail *f)
 {
-	struct selection_item it = { m->path, m->s->has_parents ? m->kept_from
-								: last_part(m->path) };
+	struct selection_item it = { m->path,
+				     m->s->has_parents ? m->kept_from : last_part(m->path) };
 
 	return m->fn(m->arg, &it, f);
 }
@@ -123,8 +137,8 @@ static int match_name(struct matching *m, const char *name, const char *pattern,
 		return 0;
 	if (snprintf(m->path + len, sizeof(m->path) - len, "%s%s", len ? "/" : "", name) >=
 	    (int)(sizeof(m->path) - len))
-		return fail_set(f, PROTO_FAIL_LIMIT, "a path that matches \"%.256s\" is too long",
-				pattern);
+		return fail_set(f, PROTO_FAIL_LIMIT,
+				"a path that matches \"%.256s\" is too long", pattern);
 	if (is_any)
 		done = match_below(m, pattern, f); /* any number of directories */
 	else
@@ -287,7 +301,9 @@ static int keeps_below(const struct selection *s, int dir, const char *path, uns
 			kept = -1;
 		if (!kept && !excluded)
 			kept = 1;
-		fd = kept ? -1 : openat(dir, names[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = kept ? -1
+			  : openat(dir, names[i],
+				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) {
 			kept = keeps_below(s, fd, child, depth + 1, f);
 			close(fd);

@@ -23,7 +23,8 @@ struct selection {
 };
 
 /* Opens the root. Runs in a process of its own: it is never closed. */
-int selection_open(const struct proto_selection *request, struct selection *ret, struct fail *f);
+int selection_open(const struct proto_selection *request, struct selection *ret,
+		   struct fail *f);
 
 /* One path that a source came to. `kept` is the offset in path from where its directories are
  * kept (has_parents), else that of its last part. */
@@ -44,7 +45,12 @@ int selection_excludes(const struct selection *s, const char *path, struct fail 
  * the directory. */
 int selection_excludes_all(const struct selection *s, int fd, const char *path, struct fail *f);
 
-/* The names in a directory, sorted, without "." and ".."; malloc'ed as a whole. NULL with errno.
+/* "." and "..", and the directory that every ext4 file system has for e2fsck(8): nobody has put it
+ * into an image. */
+struct dirent;
+bool selection_is_none(const struct dirent *d);
+/* The other names in a directory, sorted; malloc'ed as a whole. NULL with
+ * errno.
  */
 char **selection_names(int fd, size_t *ret_n);
 

@@ -27,12 +27,13 @@
 #include "process.h"
 #include "restore.h"
 #include "users.h"
+#include "warm.h"
 #include "worker.h"
 
 enum { FDS_MAX = 2 + PROCESS_FDS * PROTO_PROCESSES_MAX + WORKERS_MAX };
 
 static struct server {
-	bool is_init, is_build, has_network, is_set_up, must_identify;
+	bool is_init, is_build, has_network, is_set_up, must_identify, must_announce;
 	int children; /* signalfd */
 	struct link link;
 } s;
@@ -114,6 +115,7 @@ static int do_identify(const struct link_message *m, struct proto_out *ret, stru
 	if (s.is_init ? restore_identify(&x, s.has_network, f) : restore_keep_env(&x.env, f))
 		return -1;
 	s.must_identify = false;
+	s.must_announce = s.is_init && s.has_network;
 	return 0;
 }
 
@@ -132,8 +134,10 @@ static int do_quiesce(const struct link_message *m, struct proto_out *ret, struc
 	process_detach_all();
 	worker_detach_all();
 	process_collect();
-	if (s.is_init)
+	if (s.is_init) {
 		fsop_settle();
+		warm_programs();
+	}
 	return 0;
 }
 
@@ -225,8 +229,7 @@ static int work_probe(const uint8_t *at, size_t n, struct proto_out *ret, struct
 	return 0;
 }
 
-static int work_listening(const uint8_t *at, size_t n, struct proto_out *ret,
-			  struct fail *f)
+static int work_listening(const uint8_t *at, size_t n, struct proto_out *ret, struct fail *f)
 {
 	static char seen[PROTO_SEEN_MAX];
 
@@ -243,6 +246,7 @@ static int work_freeze(const uint8_t *at, size_t n, struct proto_out *ret, struc
 	(void)at;
 	(void)n;
 	(void)ret;
+	disks_sync();
 	return s.is_init ? fsop_freeze(f) : 0;
 }
 
@@ -432,6 +436,15 @@ static void reap(void)
 		process_reaped(pid, status);
 }
 
+/* After the requests that came with a new identity: a command needn't wait for this, whoever
+ * asks what is listening gets the answer of a worker, which is later. */
+static void announce(void)
+{
+	if (s.must_announce)
+		net_announce();
+	s.must_announce = false;
+}
+
 static void serve_once(void)
 {
 	static struct pollfd p[FDS_MAX];
@@ -457,6 +470,7 @@ static void serve_once(void)
 		was_full = !link_output_room(&s.link);
 		link_flush(&s.link);
 	} while (was_full && link_output_room(&s.link));
+	announce();
 }
 
 static int watch_children(void)

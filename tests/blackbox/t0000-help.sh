@@ -3,7 +3,7 @@
 # takes: 5 s
 . "$(dirname "$0")/../lib/lib.sh"
 
-COMMANDS="build run flatten ls inspect rm logs doctor dockerfile"
+COMMANDS="build run flatten ls inspect rm prune logs doctor dockerfile"
 
 # The man page that describes a command.
 man_page()
@@ -42,8 +42,11 @@ help_fits_a_terminal()
 
 version_is_one_line()
 {
+	fails 2 kiln version now
 	ok kiln --version
 	grep -qxE 'kiln [0-9]+\.[0-9]+\.[0-9]+.*' "$OUT" || no "no version"
+	ok kiln version --json
+	grep -qxE '\{"version":"[0-9.]+.*"\}' "$OUT" || no "no version"
 	is "$(wc -l <"$OUT")" 1
 }
 

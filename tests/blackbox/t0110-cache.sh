@@ -148,6 +148,15 @@ no_cache_runs_again()
 	boots_some build date date --no-cache
 	ok kiln run date -- cat /uuid
 	! cmp -s "$OUT" before || no "the step did not run again"
+	sed -i 's/^FROM .*/& AS app/' date/Dockerfile
+	cp "$OUT" before
+	boots 0 build date date
+	boots 0 build date date --no-cache-filter other
+	says "--no-cache-filter names no stage"
+	boots_some build date date --no-cache-filter other,APP
+	ok kiln run date -- cat /uuid
+	! cmp -s "$OUT" before || no "the stage's step did not run again"
+	build_fails 2 date --no-cache --no-cache-filter app
 }
 
 failed_step_keeps_earlier_ones()
@@ -170,5 +179,5 @@ it "content and mode of copied files are in the key" copied_content_counts
 it "ignored files are not" ignored_files_do_not_count
 it "build arguments and ENV are in the key" arguments_count
 it "CPUs, memory and disk size are not" machine_size_does_not_count
-it "--no-cache runs every step again" no_cache_runs_again
+it "--no-cache and --no-cache-filter run every step again" no_cache_runs_again
 it "a failed build keeps its finished steps" failed_step_keeps_earlier_ones

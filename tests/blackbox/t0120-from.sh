@@ -96,15 +96,22 @@ layers_are_fetched_once()
 moved_tag_is_seen()
 {
 	push "$BUILD/images/busybox:1" test/moving:1
-	from "$REGISTRY/test/moving:1"
+	context moving <<<"FROM $REGISTRY/test/moving:1"
+	build from moving --pull
 	# The same tag, another image.
 	cp -r "$BUILD/images/busybox" moved
 	umoci config --image moved:1 --config.env MOVED=yes >/dev/null
 	push moved:1 test/moving:1
-	from "$REGISTRY/test/moving:1" --pull
+	build from moving
+	! grep -q moved: "$ERR" || no "nobody asked whether it has moved"
+	build from moving --pull
+	grep -qE "$REGISTRY/test/moving:1 moved: sha256:[0-9a-f]{64} → sha256:[0-9a-f]{64}\$" "$ERR" ||
+		no "it isn't said that the tag has moved"
 	# shellcheck disable=SC2016
 	ok kiln run from -- sh -c 'echo $MOVED'
 	is "$(cat "$OUT")" yes
+	build from moving --pull
+	! grep -q moved: "$ERR" || no "it has not moved again"
 }
 
 unknown_ones()

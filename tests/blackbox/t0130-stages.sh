@@ -54,7 +54,7 @@ stages_are_built()
 		ls /less /kept/d /src /named; readlink /copied/link
 		stat -c "%u:%g %a" /copied/d/one.txt /changed/hello; cmp /bin/busybox /other/busybox
 		echo "[$INHERITED]"; pwd'
-	is "$(tr '\n' ' ' <"$OUT")" "hello two yes amd64 triggered /kept/d: one.txt /less: one.txt /named: file1 /src: a.c hello 7:8 644 9:9 600 [] / "
+	is "$(tr -s '\n' ' ' <"$OUT")" "hello two yes amd64 triggered /kept/d: one.txt /less: one.txt /named: file1 /src: a.c hello 7:8 644 9:9 600 [] / "
 }
 
 nothing_changed()

@@ -111,6 +111,9 @@ cached_is_refused()
 	build_fails 7 cached "${SECRET[@]}"
 	says_one_line 'the secret "tok" is in what "COPY token /token" wrote to the disk'
 	ok kiln rm cached
+	# Without the template, its layer is not left either.
+	build_fails 7 cached "${SECRET[@]}"
+	store_is_clean
 }
 
 wrong_secrets_are_said()

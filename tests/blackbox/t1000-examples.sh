@@ -45,6 +45,20 @@ example_web()
 	is "$(tail -n 1 "$OUT")" 999983
 }
 
+# What a first command needs is in memory: its clone's disk is not read for it.
+small_programs_are_warm()
+{
+	# shellcheck disable=SC2016
+	ok kiln run web -- sh -c 'read -r before _ </sys/block/vda/stat; tsort </dev/null; nproc
+		read -r after _ </sys/block/vda/stat; echo $((after - before))'
+	is "$(tail -n 1 "$OUT")" 0
+	# A large one is: the counter counts.
+	# shellcheck disable=SC2016
+	ok kiln run web -- sh -c 'read -r before _ </sys/block/vda/stat; perl -e 1
+		read -r after _ </sys/block/vda/stat; [ "$after" -gt "$before" ]'
+}
+
 it "every example has a test, a README and a Dockerfile" every_example_is_tested
 it "examples/hello" example_hello
 it "examples/web, two clones" example_web
+it "a clone has small programs in memory" small_programs_are_warm

@@ -122,7 +122,8 @@ static void decode(const struct link_message *m)
 			use(x.mounts[k].target);
 			use(x.mounts[k].source);
 			if (x.mounts[k].content_bytes)
-				seen_bytes += x.mounts[k].content[x.mounts[k].content_bytes - 1];
+				seen_bytes +=
+					x.mounts[k].content[x.mounts[k].content_bytes - 1];
 		}
 	}
 	if (!proto_copy_decode(m->at, m->n, &c)) {

@@ -391,9 +391,10 @@ static void too_many_commands(void **state)
 static void requests_have_a_size(void **state)
 {
 	autostrv sources = STRV_INIT;
-	struct agent_copy c = {
-		.from = { .root = "", .sources = &sources }, .dest = "/x", .chown = "", .chmod = ""
-	};
+	struct agent_copy c = { .from = { .root = "", .sources = &sources },
+				.dest = "/x",
+				.chown = "",
+				.chmod = "" };
 
 	(void)state;
 	for (int i = 0; i <= PROTO_STRINGS_MAX; i++)

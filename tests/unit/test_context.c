@@ -75,8 +75,8 @@ static int select_in(const char *ignore, const char *sources, bool is_add, char 
 		str_add(&text, ignore);
 	if (context_open(dir, ignore ? &text : NULL, ".dockerignore", &c, e))
 		return -1;
-	failed = context_select(c, &(struct context_ask){ .sources = &list, .is_add = is_add }, &s,
-				e);
+	failed = context_select(c, &(struct context_ask){ .sources = &list, .is_add = is_add },
+				&s, e);
 	if (digest)
 		strcpy(digest, s.digest);
 	if (paths)

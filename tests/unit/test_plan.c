@@ -198,11 +198,14 @@ static void test_refusals(void **state)
 		{ "FROM x\nRUN --mount=from=b,target=/m y\nFROM x AS b\nCOPY --from=0 a b\n",
 		  "cannot mount from stage \"b\" to \"/m\"" },
 		{ "FROM x\nCOPY --from=7 a b\n", "invalid stage index 7" },
-		{ "FROM x\nCOPY --from=$V a b\n", "variable expansion is not supported for --from" },
-		{ "FROM x\nCOPY a <<EOF\nx\nEOF\n", "cannot accept a heredoc as a destination" },
+		{ "FROM x\nCOPY --from=$V a b\n",
+		  "variable expansion is not supported for --from" },
+		{ "FROM x\nCOPY a <<EOF\nx\nEOF\n",
+		  "cannot accept a heredoc as a destination" },
 		{ "FROM x\nRUN --mount=type=tmpfs,target=/ y\n", "invalid mount target \"/\"" },
 		{ "FROM x\nRUN --network=host y\n", "network mode \"host\" is not possible" },
-		{ "FROM x\nRUN --security=insecure y\n", "security \"insecure\" is not possible" },
+		{ "FROM x\nRUN --security=insecure y\n",
+		  "security \"insecure\" is not possible" },
 		{ "FROM x\nADD https://a/b /c\n", "ADD of a URL" },
 		{ "FROM x\nCOPY https://a/b /c\n", "source can't be a URL for COPY" },
 		{ "FROM x\nSHELL /bin/sh\n",
@@ -251,11 +254,12 @@ static void last_key(const char *text, const char *build_arg, cachekey ret)
 
 static void test_stages(void **state)
 {
-	static const char text[] = "ARG G=glob\nFROM a AS one\nARG G\nENV E=$G\nWORKDIR w\nUSER u\n"
-				   "FROM b AS two\nRUN unused\n"
-				   "FROM one AS three\nARG G\nRUN echo $E\n"
-				   "FROM c\nCOPY --from=ONE x /y\nRUN "
-				   "--mount=from=2,source=s,target=/m true\n";
+	static const char text[] =
+		"ARG G=glob\nFROM a AS one\nARG G\nENV E=$G\nWORKDIR w\nUSER u\n"
+		"FROM b AS two\nRUN unused\n"
+		"FROM one AS three\nARG G\nRUN echo $E\n"
+		"FROM c\nCOPY --from=ONE x /y\nRUN "
+		"--mount=from=2,source=s,target=/m true\n";
 	struct plan_opts to_two = { .target = "TWO" }, to_none = { .target = "tow" };
 	struct err *e = NULL;
 	struct plan *p = NULL;
@@ -317,7 +321,8 @@ static void test_mounts(void **state)
 	const struct mount *m;
 
 	(void)state;
-	assert_ok(plan_of("FROM x\nENV D=/deep/er\nRUN --mount=target=$D/in --mount=type=cache,target=c "
+	assert_ok(plan_of("FROM x\nENV D=/deep/er\nRUN --mount=target=$D/in "
+			  "--mount=type=cache,target=c "
 			  "--mount=type=secret,id=a/tok --mount=type=ssh --mount=type=ssh,id=k "
 			  "--mount=type=tmpfs,target=/t,size=1m y\n",
 			  NULL, &p, &e),
@@ -369,7 +374,8 @@ static void test_contexts(void **state)
 	strv_push(&contexts, "dir=/some/where");
 	strv_push(&contexts, "img=docker-image://y");
 	strv_push(&contexts, "st=docker-image://z");
-	assert_ok(plan_with("FROM x AS st\nRUN never\nFROM st\nCOPY --from=dir a b\nCOPY --from=img a b\n"
+	assert_ok(plan_with("FROM x AS st\nRUN never\nFROM st\nCOPY --from=dir a b\nCOPY "
+			    "--from=img a b\n"
 			    "COPY --from=st a b\n",
 			    o, &p, &e),
 		  e);
@@ -402,7 +408,8 @@ static void test_keys(void **state)
 		{ "FROM x\nCOPY a /b\n", "FROM x\nCOPY a /b/\n", NULL, false },
 		{ "FROM x\nRUN a\n", "FROM x\nRUN --network=none a\n", NULL, false },
 		{ "FROM x\nRUN --mount=type=cache,target=/c,id=1 a\n",
-		  "FROM x\nRUN --mount=type=cache,target=/c,id=2,sharing=locked a\n", NULL, true },
+		  "FROM x\nRUN --mount=type=cache,target=/c,id=2,sharing=locked a\n", NULL,
+		  true },
 		{ "FROM x\nRUN --mount=type=cache,target=/c a\n",
 		  "FROM x\nRUN --mount=type=cache,target=/d a\n", NULL, false },
 		{ "FROM x\nRUN <<E\n#!a\nE\n", "FROM x\nRUN <<E\n#!b\nE\n", NULL, false },

@@ -99,7 +99,9 @@ static void the_chain_is_explicit(void **state)
 		"\"node-name\":\"file3\",\"read-only\":false",
 		"\"node-name\":\"disk3\",\"read-only\":false",
 		"\"node-name\":\"extra-file0-0\",\"read-only\":true",
-		"\"node-name\":\"extra0-1\",\"read-only\":true",
+		"\"driver\":\"raw\",\"node-name\":\"extra0-0\",\"read-only\":true",
+		"\"node-name\":\"extra-file0-1\",\"read-only\":true",
+		"\"driver\":\"qcow2\",\"node-name\":\"extra0-1\",\"read-only\":true",
 	};
 	struct vm_opts vm = machine();
 	autostrv a = STRV_INIT;

@@ -192,35 +192,6 @@ static void test_disk_without_file(void **state)
 	assert_fails(store_disk_get(f->s, "0", &found, &e), e, ERR_NOTFOUND, "no block layer");
 }
 
-static void test_prune(void **state)
-{
-	struct fixture *f = *state;
-	struct store_disk *pinned = NULL, *loose = NULL, *used = NULL;
-	uint64_t freed_bytes = 0;
-	struct err *e = NULL;
-	char used_id[STORE_ID_MAX];
-
-	assert_ok(add_disk(f->s, KEY_A, NULL, 1, &used, &e), e);
-	assert_ok(add_disk(f->s, KEY_A, used->id, 1, &pinned, &e), e);
-	assert_ok(add_disk(f->s, KEY_A, pinned->id, 1, &loose, &e), e);
-	assert_ok(add_template(f->s, "web", KEY_A, used->id, NULL, NULL, &e), e);
-	strcpy(used_id, used->id);
-	store_disk_free(used);
-	store_disk_free(loose);
-	assert_ok(store_prune(f->s, &freed_bytes, &e), e);
-	assert_int_equal(count_entries(f->home, "disks"), 2); /* used, pinned */
-	assert_true(freed_bytes > 0);
-	store_disk_free(pinned);
-	assert_ok(store_prune(f->s, &freed_bytes, &e), e);
-	assert_int_equal(count_entries(f->home, "disks"), 1);
-	assert_ok(store_disk_get(f->s, used_id, &used, &e), e);
-	store_disk_free(used);
-	assert_ok(store_rm(f->s, "web", NULL, &e), e);
-	assert_ok(store_prune(f->s, &freed_bytes, &e), e);
-	assert_int_equal(count_entries(f->home, "disks"), 0);
-	assert_int_equal(count_entries(f->home, "tmp"), 0);
-}
-
 /* ------------------------------------------------------------------ templates */
 
 static void add_base_and_template(struct store *s, const char *name, const char *key,
@@ -585,7 +556,6 @@ int main(void)
 		with_store(test_disk_find),
 		with_store(test_disk_is_read_only),
 		with_store(test_disk_without_file),
-		with_store(test_prune),
 		with_store(test_template_round_trip),
 		with_store(test_template_by_id),
 		with_store(test_template_not_found),

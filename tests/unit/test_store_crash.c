@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/interrupt.h"
+#include "snapshot/store_prune.h"
 
 enum { KILLS = 30, KILL_AFTER_MAX_US = 60000 };
 
@@ -33,7 +34,7 @@ static void add_for_ever(const char *home)
 			_exit(1);
 		if (i % 5 == 4 && store_rm(s, name, NULL, &e))
 			_exit(1);
-		if (i % 7 == 6 && store_prune(s, NULL, &e))
+		if (i % 7 == 6 && store_prune(s, &(struct store_prune_opts){ 0 }, NULL, &e))
 			_exit(1);
 	}
 }
