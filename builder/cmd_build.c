@@ -9,6 +9,7 @@
 #include "builder/cache_filter.h"
 #include "builder/cache_limit.h"
 #include "builder/commands.h"
+#include "builder/outlook.h"
 #include "snapshot/vm.h"
 
 enum { CPUS_MAX = VM_MAX_CPUS, TIMEOUT_MAX_SEC = 86400 };
@@ -20,7 +21,7 @@ struct raw {
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets, ssh, no_cache_filter;
-	bool is_json, is_quiet;
+	bool is_json, is_quiet, is_dry_run;
 };
 
 static const char notes[] =
@@ -168,6 +169,16 @@ static int build_and_print(const struct raw *raw, struct build_opts *o, struct e
 	return failed ? -1 : 0;
 }
 
+static int foresee(const struct raw *raw, const struct build_opts *o, struct err **e)
+{
+	struct outlook_opts how = { .name = o->names.n ? o->names.at[0] : NULL,
+				    .has_forecast = true,
+				    .is_json = raw->is_json };
+
+	interrupt_start_guard();
+	return outlook_show(o, &how, e);
+}
+
 static void release(struct raw *raw, struct build_opts *o)
 {
 	strv_release(&raw->secrets);
@@ -237,6 +248,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",
 		  "auto, tty, plain or json" },
+		{ 0, "dry-run", OPTION_BOOL, &raw.is_dry_run, NULL,
+		  "show the plan, what is cached of it, and a forecast; build nothing" },
 		{ 'q', "quiet", OPTION_BOOL, &raw.is_quiet, NULL,
 		  "print only the template's id" },
 		{ 0, "json", OPTION_BOOL, &raw.is_json, NULL, "print the result as JSON" },
@@ -255,7 +268,9 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 				 operands.n);
 	} else if (!status) {
 		o.context_dir = operands.at[0];
-		status = check(&raw, &o, e) ? -1 : build_and_print(&raw, &o, e);
+		status = check(&raw, &o, e) ? -1
+			 : raw.is_dry_run   ? foresee(&raw, &o, e)
+					    : build_and_print(&raw, &o, e);
 	}
 	release(&raw, &o);
 	return status;
