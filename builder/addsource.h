@@ -2,17 +2,17 @@
  * addsource.h - sources of ADD that are no plain files of the build context: URLs, git
  * repositories, archives to unpack.
  *
- * Each becomes a tree of files with a content digest, held by a struct addsources until
- * context_pack() writes it into the image that the guest reads, below ADDSOURCE_DIR: the guest
- * only copies. Nothing of an archive is ever created on the host under its own name, so it has
- * nowhere to escape to.
+ * Each becomes a tree in the image that the guest reads (context_pack()), below ADDSOURCE_DIR: the
+ * guest only copies. What a tree holds is looked up when its step is looked at, for the cache key;
+ * it is cloned, unpacked, or fetched again only when a step needs the bytes.
  *
  *   URL       GET; a file of mode 0600, owner 0:0, mtime of Last-Modified (else the epoch), named
- *             after the URL's last part (else "__unnamed__"). An unchanged one is revalidated by
- *             ETag and not fetched again. Unpacked if asked.
- *   git       the tree at the commit, without .git unless it is kept; submodules too.
+ *             after the URL's last part (else "__unnamed__"). What an ETag says is unchanged is not
+ *             fetched to find its digest. Unpacked if asked.
+ *   git       the files at the commit (gitclone.h), without .git unless it is kept.
  *   archive   tar, plain or gzip, bzip2, xz, zstd; owners, modes, times, links and attributes as in
- *             the archive. Entries that lead outside are refused.
+ *             the archive (archivetree.h). It is never unpacked on the host under its own names, so
+ *             it has nowhere to escape to.
  *
  * Errors: ERR_USAGE (checksum of what has none, a wrong one), ERR_NOTFOUND, ERR_NET, ERR_CORRUPT,
  * ERR_LIMIT past the ADDSOURCE_MAX_ bounds.
@@ -22,45 +22,47 @@
 #ifndef BUILDER_ADDSOURCE_H
 #define BUILDER_ADDSOURCE_H
 
-#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
-#include "base/sha256.h"
 #include "base/str.h"
+#include "builder/context.h"
 #include "snapshot/store.h"
 
 #define ADDSOURCE_DIR ".kiln-add" /* in the root of the packed image */
-#define ADDSOURCE_MAX_BYTES (64ULL << 30)    /* of one source, unpacked */
 #define ADDSOURCE_MAX_URL_BYTES (16ULL << 30) /* of one download */
-enum { ADDSOURCE_MAX_ENTRIES = 4000000 };
 
-/* ADD's flags as they were given; -1: not given. */
+/* ADD's flags; -1: not given. */
 struct add_flags {
 	const char *checksum; /* expanded; NULL or "": none */
 	int keeps_git_dir, is_unpacked;
 };
 
-struct addsources;
-/* store: where downloads and trees are kept while the build lasts. */
+struct addsources; /* of one build */
 int addsources_new(struct store *store, struct addsources **ret, struct err **e);
 void addsources_free(struct addsources *a);
 DEFINE_AUTO(addsources)
 
-/* One source that was fetched or unpacked. */
-struct add_tree {
-	char *path; /* in the packed image: a directory whose content is copied, or one file */
-	bool is_unpacked; /* the destination is a directory whatever it looks like */
-	char digest[SHA256_HEX + 1]; /* of names, types, modes, owners and bytes; a URL's time too */
-};
-void add_tree_release(struct add_tree *t);
-
-/* A URL or git repository (df_source_kind() tells), expanded. dest: only whether it ends in "/"
- * matters. */
+/* How many trees there are: those that a selection adds are numbered from there. */
+size_t addsources_count(const struct addsources *a);
+/* Do the flags go with these sources? */
+int addsources_check(const struct strv *sources, const struct add_flags *flags, struct err **e);
+/* A source that is a URL or a git repository, expanded, to a digest that goes on. ret->paths lead
+ * to the tree it becomes: a directory's content is copied, or one file, as usual; owners are those
+ * in the image. */
+struct sha256;
 int addsources_fetch(struct addsources *a, const char *source, const struct add_flags *flags,
-		     struct add_tree *ret, struct err **e);
-/* An archive of the context, opened for reading; borrowed. */
-int addsources_unpack(struct addsources *a, int fd, const char *name, struct add_tree *ret,
-		      struct err **e);
+		     struct sha256 *h, struct context_selection *ret, struct err **e);
+
+/* For context_select(): the archive at path, which looked like *seen, is to be unpacked. Returns
+ * where its content will be; the caller frees. */
+char *addsources_archive(struct addsources *a, struct context *c, const char *path,
+			 const struct stat *seen);
+/* For context_pack(): fetches and unpacks what isn't there yet, and adds it: n trees from number
+ * `first` on. */
+struct packlist;
+int addsources_list(struct addsources *a, size_t first, size_t n, struct packlist *to,
+		    struct err **e);
 
 #endif

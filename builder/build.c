@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 #include "builder/progress.h"
 #include "builder/recipe.h"
 #include "builder/record_keep.h"
+#include "builder/record_take.h"
 #include "builder/secret_check.h"
 #include "builder/turn.h"
 #include "snapshot/store_prune.h"
@@ -327,10 +327,10 @@ static int normalise_names(const struct build_opts *o, struct build_result *ret,
 static int begin(struct build *b, const struct build_result *ret, struct err **e)
 {
 	const char *name = ret->names.n ? ret->names.at[0] : NULL;
-	autofree char *real = realpath(b->o->context_dir, NULL);
+	autofree char *context = record_context(b->o->context_dir);
 
 	if (store_open(NULL, &b->store, e) ||
-	    store_build_begin(b->store, name, real ? real : b->o->context_dir, b->build_id,
+	    store_build_begin(b->store, name, context, b->build_id,
 			      &b->log_path, e))
 		return -1;
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))

@@ -16,7 +16,7 @@
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 
 struct build_opts {
-	const char *context_dir;
+	const char *context_dir; /* contextsource.h */
 	const char
 		*dockerfile; /* -f: a path, "-" for standard input; NULL: CONTEXT/Dockerfile */
 	struct strv names;   /* -t; may be empty: the template then has its id only */
@@ -50,5 +50,9 @@ struct build_result {
  * shown as it happens. */
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e);
 void build_result_release(struct build_result *r);
+
+/* --check: reads the Dockerfile and prints what the build checks say. Returns the exit status: 0
+ * nothing, 1 warnings, that of the mistake's code; -1 if it can't be read. */
+int build_check(const struct build_opts *o, bool is_json, struct err **e);
 
 #endif

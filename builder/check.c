@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "dockerfile/value.h"
 
 /* A parser's error carries "FILE:LINE" in front. */
 static void take_parse_error(struct check *c, struct err *e)
@@ -121,12 +122,49 @@ void check_build_args(const struct strv *given, struct strv *ret)
 	}
 }
 
-const char *check_option(const struct strv *build_args)
+/* The last one given counts. */
+static const char *last_value(const struct strv *build_args, const char *name)
 {
 	const char *found = NULL;
+	size_t n = strlen(name);
 
 	for (size_t i = 0; i < build_args->n; i++)
-		if (str_starts(build_args->at[i], "BUILDKIT_DOCKERFILE_CHECK="))
-			found = strchr(build_args->at[i], '=') + 1;
+		if (str_starts(build_args->at[i], name) && build_args->at[i][n] == '=')
+			found = build_args->at[i] + n + 1;
 	return found;
+}
+
+const char *check_option(const struct strv *build_args)
+{
+	return last_value(build_args, "BUILDKIT_DOCKERFILE_CHECK");
+}
+
+bool check_keeps_git_dir(const struct strv *build_args)
+{
+	const char *value = last_value(build_args, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+	bool keeps = false;
+
+	return value && df_bool_parse(value, &keeps) == 0 && keeps;
+}
+
+int check_build(const struct dockerfile *df, const struct strv *build_args,
+		const struct lint_opts *o, struct progress *p, struct df_where *where,
+		struct err **e)
+{
+	struct lint_opts with_args = *o;
+	struct df_warnings warnings = { 0 };
+	autostrv args = STRV_INIT;
+	int failed;
+
+	check_build_args(build_args, &args);
+	with_args.build_args = &args;
+	failed = dockerfile_lint(df, &with_args, &warnings, where, e);
+	vec_each (w, &warnings)
+		progress_warn(p, "%s: %s (line %d)", w->rule, w->message, w->line);
+	df_warnings_release(&warnings);
+	if (failed && !lint_is_violation(*e)) {
+		err_drop(e);
+		failed = 0;
+	}
+	return failed;
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "builder/progress.h"
 #include "dockerfile/lint.h"
 
 struct check {
@@ -33,5 +34,15 @@ void check_print_error(const struct check *c);
 void check_build_args(const struct strv *given, struct strv *ret);
 /* BUILDKIT_DOCKERFILE_CHECK among them, or NULL. */
 const char *check_option(const struct strv *build_args);
+/* BUILDKIT_CONTEXT_KEEP_GIT_DIR is among them, and true. */
+bool check_keeps_git_dir(const struct strv *build_args);
+
+/*
+ * The warnings of a build, to its progress. The planner knows better than the checks what is wrong:
+ * all that is an error here is a warning that was asked to be one. o->build_args is filled in.
+ */
+int check_build(const struct dockerfile *df, const struct strv *build_args,
+		const struct lint_opts *o, struct progress *p, struct df_where *where,
+		struct err **e);
 
 #endif

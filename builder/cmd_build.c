@@ -21,10 +21,14 @@ struct raw {
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets, ssh, no_cache_filter;
-	bool is_json, is_quiet, is_dry_run;
+	bool is_json, is_quiet, is_check, is_dry_run;
 };
 
 static const char notes[] =
+	"CONTEXT is a directory, a tar file, - (a tar or a Dockerfile on standard input),\n"
+	"an http(s) URL of either, or a git repository (https://HOST/REPO.git#REF:DIR,\n"
+	"git@HOST:PATH).\n"
+	"\n"
 	"Without a start command the template holds the booted system alone. With a\n"
 	"readiness probe and without --start-cmd, ENTRYPOINT and CMD of the image are "
 	"started.\n"
@@ -201,7 +205,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 	struct command with_notes = *self;
 	const struct option_def defs[] = {
 		{ 'f', "file", OPTION_STR, &o.dockerfile, "FILE",
-		  "Dockerfile (default CONTEXT/Dockerfile; - is standard input)" },
+		  "Dockerfile (default: Dockerfile in CONTEXT; - is standard input)" },
 		{ 't', "tag", OPTION_STRV, &o.names, "NAME[:TAG]",
 		  "name of the template; may be given several times" },
 		{ 0, "cpus", OPTION_UINT, &raw.cpus, "N", "CPUs of the machine (default 2)" },
@@ -236,6 +240,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "ssh", OPTION_STRV, &raw.ssh, "ID[=SOCKET|KEY]",
 		  "ssh agent for RUN --mount=type=ssh" },
 		{ 0, "target", OPTION_STR, &o.target, "STAGE", "stage to build" },
+		{ 0, "check", OPTION_BOOL, &raw.is_check, NULL,
+		  "show what is doubtful in the Dockerfile; build nothing" },
 		{ 0, "platform", OPTION_STR, &raw.platform, "PLATFORM", "linux/amd64" },
 		{ 0, "no-cache", OPTION_BOOL, &o.has_no_cache, NULL, "run every step again" },
 		{ 0, "no-cache-filter", OPTION_STRV, &raw.no_cache_filter, "STAGE[,STAGE...]",
@@ -263,12 +269,13 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		status = 0;
 	} else if (!status && operands.n != 1) {
 		status = err_set(e, ERR_USAGE,
-				 "kiln build takes one CONTEXT directory, not %zu (see kiln "
-				 "build --help)",
+				 "kiln build takes one CONTEXT, not %zu (see kiln build "
+				 "--help)",
 				 operands.n);
 	} else if (!status) {
 		o.context_dir = operands.at[0];
 		status = check(&raw, &o, e) ? -1
+			 : raw.is_check	    ? build_check(&o, raw.is_json, e)
 			 : raw.is_dry_run   ? foresee(&raw, &o, e)
 					    : build_and_print(&raw, &o, e);
 	}

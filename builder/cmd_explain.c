@@ -39,7 +39,8 @@ static int is_context(struct store *s, const char *operand, bool *ret, struct er
 	struct err *no_name = NULL;
 	int found;
 
-	*ret = strchr(operand, '/') || streq(operand, ".") || streq(operand, "..");
+	*ret = strchr(operand, '/') || streq(operand, ".") || streq(operand, "..") ||
+	       streq(operand, "-");
 	if (*ret || !is_directory(operand))
 		return 0;
 	found = history_find(s, &ask, &past, &no_name);
@@ -72,19 +73,18 @@ static int take_past(struct explain *x, struct err **e)
 		return err_set(e, ERR_NOTFOUND,
 			       "build %s left no record of its inputs: give its CONTEXT",
 			       x->past.build.id);
-	if (!x->o.dockerfile && streq(r->dockerfile, "-"))
-		return err_set(
-			e, ERR_USAGE,
-			"the Dockerfile of build %s came from standard input: give it with "
-			"-f FILE",
-			x->past.build.id);
+	if (streq(r->context_dir, "-") || (!x->o.dockerfile && streq(r->dockerfile, "-")))
+		return err_set(e, ERR_USAGE,
+			       "what build %s was given on standard input is not on record: give "
+			       "its CONTEXT",
+			       x->past.build.id);
 	if (r->lost_args.n)
 		return err_set(e, ERR_USAGE,
 			       "the value of --build-arg %s is too long to be on record: give "
 			       "CONTEXT and the options again",
 			       r->lost_args.at[0]);
 	x->o.context_dir = r->context_dir;
-	if (!x->o.dockerfile && r->has_dockerfile)
+	if (!x->o.dockerfile && *r->dockerfile)
 		x->o.dockerfile = r->dockerfile;
 	if (!x->o.target && *r->target)
 		x->o.target = r->target;

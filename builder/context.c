@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "builder/context_internal.h"
+#include "builder/contextsource.h"
 
 enum { DEPTH_MAX = 256, ENTRIES_MAX = 4000000 };
+enum { LIST_BYTES = 65536, VALUE_BYTES = 65536 }; /* Linux has no longer attributes */
 
 int context_open(const char *dir, const struct str *ignore_text, const char *ignore_name,
 		 struct context **ret, struct err **e)
@@ -40,7 +43,18 @@ void context_free(struct context *c)
 		close(c->root_fd);
 	free(c->ignore_name);
 	free(c->dir);
+	contextsource_free(c->source);
 	free(c);
+}
+
+void context_keep_source(struct context *c, struct contextsource *take_source)
+{
+	c->source = take_source;
+}
+
+const struct ignore *context_ignore(const struct context *c)
+{
+	return c->ignore;
 }
 
 char *context_join(const char *dir, const char *name)
@@ -50,9 +64,59 @@ char *context_join(const char *dir, const char *name)
 
 /* ---- one file into the digest ---- */
 
-static int digest_bytes(struct context *c, struct context_file *f, struct err **e)
+/* Of all, but what belongs to the host's own labels: security.* other than capabilities, system.*. */
+static bool is_kept_xattr(const char *name)
 {
-	AUTO(sha256) h = sha256_new();
+	return streq(name, "security.capability") ||
+	       (!str_starts(name, "security.") && !str_starts(name, "system."));
+}
+
+static int add_xattr(int fd, const char *name, struct str *to)
+{
+	char value[VALUE_BYTES];
+	ssize_t n = fgetxattr(fd, name, value, sizeof(value));
+	uint16_t name_n = (uint16_t)strlen(name);
+	uint32_t value_n = (uint32_t)n;
+
+	if (n < 0)
+		return -1;
+	str_addn(to, &name_n, 2);
+	str_addn(to, &value_n, 4);
+	str_addn(to, name, name_n);
+	str_addn(to, value, value_n);
+	return 0;
+}
+
+/* Most files have none, and then nothing is allocated. */
+static int read_xattrs(int fd, struct context_file *f, struct err **e)
+{
+	char list[LIST_BYTES];
+	autostrv names = STRV_INIT;
+	autostr packed = STR_INIT;
+	ssize_t n = flistxattr(fd, list, sizeof(list));
+
+	if (n < 0 && errno != ENOTSUP)
+		return err_sys(e, "reading the attributes of %s in the build context", f->name);
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(list + at) + 1)
+		if (is_kept_xattr(list + at))
+			strv_push(&names, list + at);
+	strv_sort(&names);
+	for (size_t i = 0; i < names.n; i++)
+		if (add_xattr(fd, names.at[i], &packed))
+			return err_sys(e, "reading the attribute %s of %s in the build context",
+				       names.at[i], f->name);
+	if (packed.len) {
+		f->xattrs = xcalloc(1, sizeof(*f->xattrs));
+		*f->xattrs = packed;
+		packed = (struct str)STR_INIT;
+	}
+	return 0;
+}
+
+int context_digest_bytes(struct context *c, struct context_file *f, struct sha256 *h,
+			 struct err **e)
+{
+	AUTO(sha256) own = sha256_new();
 	autoclose int fd =
 		openat(c->root_fd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char buf[65536];
@@ -62,7 +126,7 @@ static int digest_bytes(struct context *c, struct context_file *f, struct err **
 	if (fd < 0)
 		return err_sys(e, "opening %s in the build context", f->name);
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		sha256_add(h, buf, (size_t)n);
+		sha256_add(own, buf, (size_t)n);
 		total += (uint64_t)n;
 	}
 	if (n < 0)
@@ -70,8 +134,9 @@ static int digest_bytes(struct context *c, struct context_file *f, struct err **
 	if (total != (uint64_t)f->st.st_size)
 		return err_set(e, ERR_USAGE,
 			       "%s in the build context changed while it was read", f->name);
-	sha256_end_hex(h, f->digest);
-	return 0;
+	sha256_end_hex(own, f->digest);
+	sha256_add_field(h, f->digest);
+	return read_xattrs(fd, f, e);
 }
 
 /* `shown` is the name that counts: relative to the copied directory, or the base name of a
@@ -87,11 +152,16 @@ int selecting_digest(struct selecting *s, struct context_file *f, const char *sh
 	if (S_ISLNK(f->st.st_mode)) {
 		sha256_add_field(h, f->link);
 	} else if (S_ISREG(f->st.st_mode)) {
-		if (digest_bytes(s->c, f, e))
+		sha256_add_u64(h, (uint64_t)f->st.st_size);
+		if (context_digest_bytes(s->c, f, h, e))
 			return -1;
-		sha256_add_field(h, f->digest);
 	} else if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode)) {
 		sha256_add_u64(h, f->st.st_rdev);
+	}
+	if (f->xattrs) {
+		sha256_add_field(h, "xattrs");
+		sha256_add_u64(h, f->xattrs->len);
+		sha256_add(h, f->xattrs->at, f->xattrs->len);
 	}
 	return 0;
 }
@@ -120,7 +190,8 @@ int context_stat(struct context *c, const char *name, struct context_file *ret, 
 
 /* ---- walking ---- */
 
-int context_names(struct context *c, const char *dir, struct strv *ret, struct err **e)
+static int list_folder(struct context *c, const char *dir, struct context_file *f,
+		       struct strv *ret, struct err **e)
 {
 	int fd = openat(c->root_fd, *dir ? dir : ".",
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -129,6 +200,10 @@ int context_names(struct context *c, const char *dir, struct strv *ret, struct e
 
 	if (fd < 0)
 		return err_sys(e, "opening %s in the build context", *dir ? dir : "/");
+	if (f && read_xattrs(fd, f, e)) {
+		close(fd);
+		return -1;
+	}
 	stream = fdopendir(fd);
 	while ((d = readdir(stream)))
 		if (!streq(d->d_name, ".") && !streq(d->d_name, ".."))
@@ -138,6 +213,11 @@ int context_names(struct context *c, const char *dir, struct strv *ret, struct e
 	return 0;
 }
 
+int context_names(struct context *c, const char *dir, struct strv *ret, struct err **e)
+{
+	return list_folder(c, dir, NULL, ret, e);
+}
+
 int selecting_keep(struct selecting *s, struct context_file *f, struct err **e)
 {
 	if (s->files.n >= ENTRIES_MAX)
@@ -145,7 +225,7 @@ int selecting_keep(struct selecting *s, struct context_file *f, struct err **e)
 			       "more than %d files are copied from the build context",
 			       ENTRIES_MAX);
 	vec_push(&s->files, *f);
-	*f = (struct context_file){ 0 };
+	*f = (struct context_file){ .content = STR_INIT };
 	return 0;
 }
 
@@ -154,16 +234,21 @@ void context_file_release(struct context_file *f)
 	free(f->name);
 	free(f->link);
 	str_release(&f->content);
+	if (f->xattrs)
+		str_release(f->xattrs);
+	free(f->xattrs);
+	*f = (struct context_file){ .content = STR_INIT };
 }
 
-static int walk_children(struct walk *w, const char *dir, bool *ret_any, struct err **e)
+static int walk_children(struct walk *w, struct context_file *f, bool *ret_any, struct err **e)
 {
+	const char *dir = f->name;
 	autostrv names = STRV_INIT;
 
 	if (++w->depth > DEPTH_MAX)
 		return err_set(e, ERR_LIMIT, "%s is nested deeper than %d directories", dir,
 			       DEPTH_MAX);
-	if (context_names(w->s->c, dir, &names, e))
+	if (list_folder(w->s->c, dir, f, &names, e))
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
 		autofree char *child = context_join(dir, names.at[i]);
@@ -230,7 +315,7 @@ int walk_one(struct walk *w, const char *name, bool *ret_is_kept, struct err **e
 		return -1;
 	if (S_ISDIR(f.st.st_mode)) {
 		if (!is_out || may_keep_below(w, name))
-			failed = walk_children(w, name, &any, e);
+			failed = walk_children(w, &f, &any, e);
 		/* What a copied directory's own mode is means nothing: its content is what is
 		 * copied. */
 		if (!failed && (!is_out || any) && has_metadata)

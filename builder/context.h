@@ -6,6 +6,9 @@
  * one ext4 image, which the guest reads. A file that changes between
  * the two is an error, never a mixture.
  *
+ * Extended attributes are copied, but for the host's own labels (security.* other than
+ * capabilities, system.*).
+ *
  * Paths: sources are cleaned against the context's root; a symlink in a source is followed
  * inside the root, and one that points out of it is refused. Symlinks inside a copied
  * directory stay symlinks.
@@ -21,6 +24,8 @@
 #include "base/sha256.h"
 #include "base/str.h"
 
+struct addsources;
+struct add_flags;
 struct context;
 
 /*
@@ -31,13 +36,21 @@ int context_open(const char *dir, const struct str *ignore_text, const char *ign
 		 struct context **ret, struct err **e);
 void context_free(struct context *c);
 DEFINE_AUTO(context)
+/* What the directory belongs to, freed with the context (contextsource.h). */
+struct contextsource;
+void context_keep_source(struct context *c, struct contextsource *take_source);
+/* The rules of its ignore file; the context's. */
+struct ignore;
+const struct ignore *context_ignore(const struct context *c);
 
 /* What one step reads of it. */
 struct context_ask {
 	const struct strv *sources;  /* as written, expanded; may be NULL */
 	const struct strv *excludes; /* --exclude; may be NULL */
 	bool has_parents;            /* --parents */
-	bool is_add; /* an archive as source would be unpacked; that is refused */
+	/* ADD: where URLs, git repositories and archives are looked at; NULL: COPY */
+	struct addsources *add;
+	const struct add_flags *add_flags;
 };
 
 struct context_selection {
@@ -48,10 +61,12 @@ struct context_selection {
 	const struct context *context; /* borrowed */
 	struct context_file *files;    /* sorted, unique; what context_pack() writes */
 	size_t n_files;
+	struct addsources *add; /* borrowed; trees first_add .. of it are selected too */
+	size_t first_add, n_add;
 };
 /*
- * ERR_USAGE: a source is missing, ignored, outside, or an archive. *ret is zeroed, or was
- * filled by context_add_inline().
+ * ERR_USAGE: a source is missing, ignored, outside; and the errors of addsource.h. *ret is zeroed,
+ * or was filled by context_add_inline().
  */
 int context_select(struct context *c, const struct context_ask *ask,
 		   struct context_selection *ret, struct err **e);

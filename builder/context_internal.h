@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 
 #include "base/vec.h"
+#include "builder/addsource.h"
 #include "builder/context.h"
 #include "dockerfile/ignore.h"
 
 struct context_file {
 	char *name; /* relative to the root */
 	char *link; /* symlink target, or NULL */
+	struct str *xattrs; /* packed (rootfs/xattr.h), or NULL */
 	struct stat st;
 	struct str content; /* of a file that is in no directory; st has its size */
 	char digest[SHA256_HEX + 1]; /* of a file's bytes, once they were read */
@@ -27,6 +29,7 @@ struct context {
 	int root_fd;
 	struct ignore *ignore;
 	char *ignore_name;
+	struct contextsource *source; /* NULL: the directory is the user's */
 };
 
 /* One context_select() under way. */
@@ -51,6 +54,12 @@ struct walk {
 
 int context_stat(struct context *c, const char *name, struct context_file *ret, struct err **e);
 int context_names(struct context *c, const char *dir, struct strv *ret, struct err **e);
+/* The bytes of a regular file, and its attributes. */
+int context_digest_bytes(struct context *c, struct context_file *f, struct sha256 *h,
+			 struct err **e);
+/* What was selected, below prefix. */
+struct packlist;
+void context_list(const struct context_selection *s, const char *prefix, struct packlist *to);
 /* Takes *f over. */
 int selecting_keep(struct selecting *s, struct context_file *f, struct err **e);
 /* `shown` is the name that counts. */

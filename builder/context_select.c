@@ -6,6 +6,7 @@
 
 #include "builder/context_internal.h"
 #include "builder/sources.h"
+#include "dockerfile/value.h"
 #include "rootfs/rootfs.h"
 
 enum { LINKS_MAX = 40, MATCH_DEPTH_MAX = 256 };
@@ -128,21 +129,6 @@ static int missing(struct context *c, const char *source, const struct resolutio
 		       c->dir);
 }
 
-static int refuse_archive(struct context *c, const char *path, const char *source,
-			  struct err **e)
-{
-	autoclose int fd =
-		openat(c->root_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && rootfs_is_archive(fd))
-		return err_set(e, ERR_USAGE,
-			       "ADD of the archive \"%s\" would unpack it, which this version "
-			       "of kiln does not do "
-			       "(COPY copies it as it is)",
-			       source);
-	return 0;
-}
-
 /* The directories that --parents keeps bring their metadata. */
 static int keep_parents(struct selecting *s, const char *path, size_t kept, struct err **e)
 {
@@ -169,16 +155,40 @@ struct found {
 	const char *source; /* as the user wrote it */
 };
 
-static int check_archive(struct selecting *s, const char *path, const char *source,
-			 struct err **e)
+static bool is_regular(struct context *c, const char *path)
 {
 	struct stat st;
 
-	if (!s->ask->is_add ||
-	    fstatat(s->c->root_fd, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(st.st_mode))
-		return 0;
-	return refuse_archive(s->c, path, source, e);
+	return fstatat(c->root_fd, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
+/* Would ADD unpack it? */
+static bool is_unpacked(const struct selecting *s, const char *path)
+{
+	autoclose int fd = -1;
+
+	if (!s->ask->add || !s->ask->add_flags->is_unpacked || !is_regular(s->c, path) ||
+	    ignore_match(s->c->ignore, path))
+		return false;
+	fd = openat(s->c->root_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 && rootfs_is_archive(fd);
+}
+
+static int select_archive(struct selecting *s, const char *path, struct err **e)
+{
+	struct context_file f;
+	int failed;
+
+	if (context_stat(s->c, path, &f, e))
+		return -1;
+	sha256_add_field(s->h, "archive");
+	failed = context_digest_bytes(s->c, &f, s->h, e);
+	if (!failed)
+		strv_push_take(&s->ret->paths,
+			       addsources_archive(s->ask->add, s->c, path, &f.st));
+	context_file_release(&f);
+	return failed;
 }
 
 static bool is_directory(struct context *c, const char *path)
@@ -214,6 +224,22 @@ static int walk_found(struct selecting *s, const struct found *at, const char *r
 	return 0;
 }
 
+/* Where the source really is. */
+static int select_found(struct selecting *s, const struct found *at, const char *real,
+			struct err **e)
+{
+	if (is_unpacked(s, real))
+		return select_archive(s, real, e);
+	if (walk_found(s, at, real, e))
+		return -1;
+	if (at->kept)
+		strv_pushf(&s->ret->paths, "%.*s./%s", (int)at->kept, at->path,
+			   at->path + at->kept);
+	else
+		strv_push(&s->ret->paths, at->path);
+	return 0;
+}
+
 static int select_path(struct selecting *s, const struct found *at, struct err **e)
 {
 	struct resolution r = { 0 };
@@ -223,13 +249,7 @@ static int select_path(struct selecting *s, const struct found *at, struct err *
 	if (!failed && r.is_missing)
 		failed = missing(s->c, at->source, &r, e);
 	if (!failed)
-		failed =
-			check_archive(s, r.path, at->source, e) || walk_found(s, at, r.path, e);
-	if (!failed && at->kept)
-		strv_pushf(&s->ret->paths, "%.*s./%s", (int)at->kept, at->path,
-			   at->path + at->kept);
-	else if (!failed)
-		strv_push(&s->ret->paths, at->path);
+		failed = select_found(s, at, r.path, e);
 	resolution_release(&r);
 	return failed ? -1 : 0;
 }
@@ -340,6 +360,8 @@ static int select_wild(struct selecting *s, const struct found *at, struct err *
 
 static int select_source(struct selecting *s, const char *source, struct err **e)
 {
+	if (s->ask->add && df_source_kind(source) != DF_SOURCE_PATH)
+		return addsources_fetch(s->ask->add, source, s->ask->add_flags, s->h, s->ret, e);
 	autofree char *clean = source_clean(source, s->ask->has_parents);
 	size_t kept = source_kept(clean);
 	struct found at = { clean, 0, source };
@@ -412,12 +434,17 @@ int context_select(struct context *c, const struct context_ask *ask,
 
 	if (read_excludes(ask->excludes, &excludes, e))
 		return -1;
+	if (ask->add && addsources_check(ask->sources, ask->add_flags, e))
+		return -1;
 	s.excludes = excludes;
 	ret->context = c;
+	ret->add = ask->add;
+	ret->first_add = ask->add ? addsources_count(ask->add) : 0;
 	sha256_add_field(h, ret->digest);
 	for (size_t i = 0; !failed && ask->sources && i < ask->sources->n; i++)
 		failed = select_source(&s, ask->sources->at[i], e);
 	take_files(&s);
+	ret->n_add = ask->add ? addsources_count(ask->add) - ret->first_add : 0;
 	sha256_end_hex(h, ret->digest);
 	return failed ? -1 : 0;
 }

@@ -30,40 +30,27 @@ static int context_value(const char *value, char **ret, struct err **e)
 		*ret = xstrdup(value);
 		return 0;
 	}
-	if (!strstr(value, "://"))
-		return err_set(e, ERR_USAGE,
-			       "--build-context value \"%s\" is a directory: it can be copied "
-			       "from, but no image to start from",
-			       value);
 	return err_set(e, ERR_USAGE,
-		       "--build-context value \"%s\": this version of kiln takes a directory, "
-		       "oci-layout://DIR[:TAG], docker-image://REFERENCE and template:NAME",
+		       "--build-context value \"%s\" is a build context: it can be copied from, "
+		       "but is no image to start from (oci-layout://DIR[:TAG], "
+		       "docker-image://REFERENCE, template:NAME)",
 		       value);
-}
-
-/* A directory on this machine. */
-static bool is_local(const char *value)
-{
-	return !strstr(value, "://") && !str_starts(value, "template:");
 }
 
 int image_check_contexts(const struct strv *contexts, struct err **e)
 {
 	for (size_t i = 0; i < contexts->n; i++) {
 		const char *equals = strchr(contexts->at[i], '=');
-		autofree char *value = NULL;
 
 		if (!equals || equals == contexts->at[i] || !equals[1])
 			return err_set(e, ERR_USAGE,
 				       "--build-context takes NAME=VALUE, not \"%s\"",
 				       contexts->at[i]);
-		if (!is_local(equals + 1) && context_value(equals + 1, &value, e))
-			return -1;
 	}
 	return 0;
 }
 
-int image_context_dir(const struct strv *contexts, const char *name, char **ret, struct err **e)
+int image_context_word(const struct strv *contexts, const char *name, char **ret, struct err **e)
 {
 	size_t n = strlen(name);
 

@@ -41,8 +41,8 @@ void base_free(struct base *b);
 DEFINE_AUTO(base)
 /* Checks the form of each --build-context, so that a mistake shows before any work. */
 int image_check_contexts(const struct strv *contexts, struct err **e);
-/* The directory of the --build-context of that name, as it was given. The caller frees. */
-int image_context_dir(const struct strv *contexts, const char *name, char **ret,
+/* The value of the --build-context of that name. The caller frees. */
+int image_context_word(const struct strv *contexts, const char *name, char **ret,
 		      struct err **e);
 /* Looks for the base disk in the store, or fetches and flattens the image, unless another build
  * is doing that (turn.h; who: we). *ret is the chain of the base. */

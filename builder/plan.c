@@ -192,6 +192,7 @@ static void copy_flags_release(struct copy_flags *f)
 {
 	free(f->chown);
 	free(f->chmod);
+	free(f->checksum);
 	strv_release(&f->excludes);
 }
 

@@ -65,6 +65,8 @@ struct copy_flags {
 	char *chmod;          /* "" or a mode that plan_check_mode() takes */
 	struct strv excludes; /* .dockerignore patterns, as written */
 	bool is_link, has_parents;
+	char *checksum;                 /* ADD: "" or what the source has to be */
+	int keeps_git_dir, is_unpacked; /* ADD: -1: not given */
 };
 
 enum step_kind { STEP_RUN, STEP_COPY, STEP_WORKDIR };

@@ -26,19 +26,12 @@ static const struct {
 	{ "WORKDIR", plan_workdir },
 };
 
-/* Flags that BuildKit has and this version refuses, so that none is ever ignored. */
+/* A flag that BuildKit has and this version refuses: none is ever ignored. */
 static int refuse_later(const struct df_instruction *in, struct err **e)
 {
-	static const char *const later[][2] = { { "ADD", "checksum" },
-						{ "ADD", "keep-git-dir" },
-						{ "ADD", "unpack" },
-						{ "RUN", "device" } };
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (streq(in->name, later[i][0]) && df_flag_get(in, later[i][1]))
-			return err_set(e, ERR_USAGE,
-				       "%s --%s is not supported by this version of kiln",
-				       in->name, later[i][1]);
+	if (streq(in->name, "RUN") && df_flag_get(in, "device"))
+		return err_set(e, ERR_USAGE,
+			       "RUN --device is not supported by this version of kiln");
 	return 0;
 }
 

@@ -41,7 +41,8 @@ const char *plan_context_value(const struct plan_opts *o, const char *name)
 
 bool plan_is_local_context(const char *value)
 {
-	return !strstr(value, "://") && !str_starts(value, "template:");
+	return !str_starts(value, "template:") && !str_starts(value, "oci-layout://") &&
+	       !str_starts(value, "docker-image://");
 }
 
 /* The latest earlier stage of exactly this name. */

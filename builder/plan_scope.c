@@ -96,7 +96,11 @@ struct step *planner_step(struct planner *p, const struct df_instruction *in,
 		.cwd = xstrdup(p->stage->cwd),
 		.script = STR_INIT,
 		.dest = xstrdup(""),
-		.flags = { .chown = xstrdup(""), .chmod = xstrdup("") },
+		.flags = { .chown = xstrdup(""),
+			   .chmod = xstrdup(""),
+			   .checksum = xstrdup(""),
+			   .keeps_git_dir = -1,
+			   .is_unpacked = -1 },
 	};
 
 	strv_copy(&step.env, &p->stage->env);

@@ -115,28 +115,20 @@ int plan_run(struct planner *p, const struct df_instruction *in, struct err **e)
 
 static int check_source(const struct df_instruction *in, const char *source, struct err **e)
 {
-	bool is_add = streq(in->name, "ADD");
+	enum df_source kind = df_source_kind(source);
 
-	switch (df_source_kind(source)) {
-	case DF_SOURCE_GIT:
-		if (!is_add)
-			return err_set(e, ERR_USAGE, "source can't be a git ref for COPY");
-		return err_set(e, ERR_USAGE,
-			       "ADD of a git repository (%s) is not supported by this version "
-			       "of kiln",
-			       source);
-	case DF_SOURCE_URL:
-		if (!is_add)
-			return err_set(e, ERR_USAGE, "source can't be a URL for COPY");
-		return err_set(e, ERR_USAGE,
-			       "ADD of a URL (%s) is not supported by this version of kiln",
-			       source);
-	case DF_SOURCE_PATH:
-		break;
-	}
 	if (!*source)
 		return err_set(e, ERR_USAGE, "a source of %s is empty", in->name);
-	return 0;
+	if (kind == DF_SOURCE_PATH || streq(in->name, "ADD"))
+		return 0;
+	return err_set(e, ERR_USAGE, "source can't be a %s for COPY",
+		       kind == DF_SOURCE_GIT ? "git ref" : "URL");
+}
+
+/* -1 if it isn't there. */
+static int bool_flag(const struct df_instruction *in, const char *name)
+{
+	return df_flag_get(in, name) ? df_flag_is_true(in, name) : -1;
 }
 
 /* Absolute; what makes it a directory ("/", "/." at the end, or nothing but "." and "") is kept
@@ -165,8 +157,11 @@ static int take_flag(struct planner *p, const struct df_instruction *in, const c
 static int take_copy_flags(struct planner *p, const struct df_instruction *in,
 			   struct copy_flags *f, struct err **e)
 {
-	if (take_flag(p, in, "chown", &f->chown, e) || take_flag(p, in, "chmod", &f->chmod, e))
+	if (take_flag(p, in, "chown", &f->chown, e) || take_flag(p, in, "chmod", &f->chmod, e) ||
+	    take_flag(p, in, "checksum", &f->checksum, e))
 		return -1;
+	f->keeps_git_dir = bool_flag(in, "keep-git-dir");
+	f->is_unpacked = bool_flag(in, "unpack");
 	if (*f->chmod && df_chmod_check(f->chmod, e))
 		return -1;
 	df_flag_all(in, "exclude", &f->excludes);

@@ -1,98 +1,50 @@
 #include "builder/recipe.h"
 
-#include <libgen.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/fs.h"
 #include "builder/cache_filter.h"
+#include "builder/check.h"
 #include "builder/context.h"
 #include "builder/image.h"
 #include "builder/secret_check.h"
 
-enum { DOCKERFILE_MAX_BYTES = 16 << 20 };
-
 void recipe_release(struct recipe *r)
 {
 	graph_release(&r->graph);
-	context_free(r->context);
 	plan_free(r->plan);
 	for (size_t i = 0; i < r->n_bases; i++)
 		base_free(r->bases[i]);
 	free(r->bases);
 	dockerfile_free(r->df);
-	free(r->path);
-	free(r->file_name);
-}
-
-static int dockerfile_path(const struct build_opts *o, char **ret, struct err **e)
-{
-	static const char *const names[] = { "Dockerfile", "dockerfile" };
-	struct stat st;
-
-	if (o->dockerfile) {
-		*ret = xstrdup(o->dockerfile);
-		return 0;
-	}
-	if (stat(o->context_dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_USAGE, "the build context %s is not a directory",
-			       o->context_dir);
-	for (size_t i = 0; i < 2; i++) {
-		autofree char *path = xasprintf("%s/%s", o->context_dir, names[i]);
-
-		if (fs_exists(path)) {
-			*ret = take(path);
-			return 0;
-		}
-	}
-	return err_set(e, ERR_NOTFOUND, "there is no Dockerfile in %s: name one with -f FILE",
-		       o->context_dir);
+	buildfile_free(r->file);
 }
 
 static int read_dockerfile(struct recipe *r, struct err **e)
 {
-	autostr text = STR_INIT;
+	struct buildfile_opts fo = { r->o->context_dir, r->o->dockerfile,
+				     check_keeps_git_dir(&r->o->build_args) };
+	const struct str *text;
 	autostr excerpt = STR_INIT;
 	struct df_where where = { 0 };
 
-	if (dockerfile_path(r->o, &r->path, e))
+	if (buildfile_open(r->store, &fo, &r->file, e))
 		return -1;
-	if (streq(r->path, "-")) {
-		if (fs_read_fd(STDIN_FILENO, "standard input", DOCKERFILE_MAX_BYTES, &text, e))
-			return -1;
-		r->file_name = xstrdup("Dockerfile");
-	} else {
-		autofree char *copy = xstrdup(r->path);
-
-		if (fs_read_file(r->path, DOCKERFILE_MAX_BYTES, &text, e))
-			return err_wrap(e, "reading the Dockerfile");
-		r->file_name = xstrdup(basename(copy));
-	}
-	progress_begin(r->progress, "[internal] load build definition from %s", r->file_name);
-	if (secret_scan_text(r->scan, text.at, text.len, r->file_name, e))
+	text = &r->file->text;
+	progress_begin(r->progress, "[internal] load build definition from %s",
+		       r->file->file_name);
+	if (secret_scan_text(r->scan, text->at, text->len, r->file->file_name, e))
 		return -1;
-	if (dockerfile_parse_at(text.at, text.len, r->file_name, &r->df, &where, e)) {
-		df_excerpt(text.at, text.len, r->file_name, where, &excerpt);
+	if (dockerfile_parse_at(text->at, text->len, r->file->file_name, &r->df, &where, e)) {
+		df_excerpt(text->at, text->len, r->file->file_name, where, &excerpt);
 		progress_block(r->progress, excerpt.at);
+		return -1;
+	}
+	if (dockerfile_check(r->df, &where, e)) {
+		r->where = (struct plan_where){ where.line, where.end_line };
 		return -1;
 	}
 	progress_done(r->progress);
 	return 0;
-}
-
-/* FILE.dockerignore beside the Dockerfile, else .dockerignore in the context; never both. */
-static int open_context(struct recipe *r, struct err **e)
-{
-	autofree char *own = xasprintf("%s.dockerignore", r->path);
-	autofree char *common = xasprintf("%s/.dockerignore", r->o->context_dir);
-	const char *used = fs_exists(own) ? own : common;
-	autostr text = STR_INIT;
-	bool has_file = fs_exists(used);
-
-	if (has_file && fs_read_file(used, DOCKERFILE_MAX_BYTES, &text, e))
-		return err_wrap(e, "reading the ignore file");
-	return context_open(r->o->context_dir, has_file ? &text : NULL,
-			    used == own ? own : ".dockerignore", &r->context, e);
 }
 
 static int resolve_base(void *arg, size_t stage, const char *image,
@@ -150,7 +102,40 @@ static int make_plan(struct recipe *r, struct err **e)
 	return 0;
 }
 
-/* The configuration of the result. */
+/* What a base image sets, for the build checks. */
+static bool base_sets(void *arg, const char *image, struct lint_base *ret)
+{
+	const struct recipe *r = arg;
+
+	for (size_t i = 0; i < r->n_bases; i++) {
+		const struct base *base = r->bases[i];
+
+		if (!base || !streq(base->name, image))
+			continue;
+		*ret = (struct lint_base){ .env = &base->config.env,
+					   .cwd = base->config.cwd,
+					   .has_shell = base->config.shell.n };
+		return true;
+	}
+	return false;
+}
+
+static int show_checks(struct recipe *r, struct err **e)
+{
+	struct lint_opts lo = { .target = r->o->target,
+				.is_target_only = true,
+				.check = check_option(&r->o->build_args),
+				.ignore = context_ignore(r->file->context),
+				.base = base_sets,
+				.arg = r };
+	struct df_where where;
+
+	if (check_build(r->df, &r->o->build_args, &lo, r->progress, &where, e) == 0)
+		return 0;
+	r->where = (struct plan_where){ where.line, where.end_line };
+	return -1;
+}
+
 const struct plan_stage *recipe_target(const struct recipe *r)
 {
 	return &r->plan->stages[r->plan->target];
@@ -173,7 +158,7 @@ static int open_graph(struct recipe *r, struct err **e)
 	r->graph.who = r->who;
 	r->graph.max_fs_bytes = r->o->disk_bytes ? r->o->disk_bytes : UINT64_MAX;
 	r->graph.where = &r->where;
-	main_context.context = take(r->context);
+	main_context.context = take(r->file->context);
 	vec_push(&r->graph.contexts, main_context);
 	return graph_open(&r->graph, r->bases, e);
 }
@@ -185,9 +170,7 @@ struct chain *recipe_chain(struct recipe *r)
 
 int recipe_read(struct recipe *r, struct err **e)
 {
-	if (read_dockerfile(r, e) || open_context(r, e))
-		return -1;
-	if (make_plan(r, e) || open_graph(r, e))
+	if (read_dockerfile(r, e) || make_plan(r, e) || show_checks(r, e) || open_graph(r, e))
 		return -1;
 	r->is_complete = true;
 	return 0;
@@ -199,7 +182,7 @@ void recipe_show_place(struct recipe *r, struct err **e)
 
 	if (!r->where.line || !r->df)
 		return;
-	dockerfile_excerpt(r->df, r->file_name, r->where.line, r->where.end_line, &block);
+	dockerfile_excerpt(r->df, r->file->file_name, r->where.line, r->where.end_line, &block);
 	progress_block(r->progress, block.at);
-	err_wrap(e, "%s:%d", r->file_name, r->where.line);
+	err_wrap(e, "%s:%d", r->file->file_name, r->where.line);
 }

@@ -7,6 +7,7 @@
 #define BUILDER_RECIPE_H
 
 #include "builder/build.h"
+#include "builder/buildfile.h"
 #include "builder/graph.h"
 #include "dockerfile/dockerfile.h"
 
@@ -18,12 +19,10 @@ struct recipe {
 	struct secret_scan *scan; /* NULL: no secrets */
 	const char *who;          /* how other builds call this one while they wait for it */
 	/* Filled by recipe_read(). */
-	char *path;      /* of the Dockerfile, "-": standard input */
-	char *file_name; /* how messages call it */
+	struct buildfile *file; /* its context, until the graph has it */
 	struct dockerfile *df;
 	struct base **bases; /* of stages, until the graph has them */
 	size_t n_bases;
-	struct context *context; /* likewise */
 	struct plan *plan;
 	struct graph graph;
 	struct plan_where where; /* which lines are at work */

@@ -101,8 +101,8 @@ struct record_failure {
 
 struct record {
 	/* What was asked for. Paths are absolute. */
-	char *context_dir, *dockerfile; /* dockerfile "-": it came from standard input */
-	bool has_dockerfile;            /* -f was given */
+	char *context_dir; /* a directory, or another word that contextsource.h takes */
+	char *dockerfile;  /* -f; "": not given; "-": standard input */
 	struct strv names, build_args, contexts, labels, secret_ids, lost_args;
 	char *target; /* "" */
 	bool has_no_cache;

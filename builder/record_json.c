@@ -29,7 +29,6 @@ struct field {
 static const struct field record_fields[] = {
 	FIELD(record, context_dir, "context", FIELD_STR),
 	FIELD(record, dockerfile, "dockerfile", FIELD_STR),
-	FIELD(record, has_dockerfile, "dockerfileGiven", FIELD_BOOL),
 	FIELD(record, names, "names", FIELD_STRV),
 	FIELD(record, build_args, "buildArgs", FIELD_STRV),
 	FIELD(record, lost_args, "buildArgsLeftOut", FIELD_STRV),

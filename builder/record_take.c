@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/contextsource.h"
 #include "snapshot/fsusage.h"
 
 /* ---- what was asked for ---- */
@@ -17,13 +18,18 @@ static char *absolute(const char *path)
 	return real ? real : xstrdup(path);
 }
 
+char *record_context(const char *word)
+{
+	return contextsource_is_path(word) ? absolute(word) : xstrdup(word);
+}
+
 /* A directory in --build-context is found again from anywhere. */
 static char *absolute_context(const char *context)
 {
 	static const char layout[] = "oci-layout://";
 	const char *value = strchr(context, '=');
-	size_t head;
 	autofree char *cwd = NULL;
+	size_t head;
 
 	if (!value)
 		return xstrdup(context);
@@ -41,10 +47,12 @@ static void take_options(const struct recipe *r, struct record *ret)
 {
 	const struct build_opts *o = r->o;
 
-	ret->context_dir = absolute(o->context_dir);
-	ret->has_dockerfile = o->dockerfile;
-	if (r->path)
-		ret->dockerfile = streq(r->path, "-") ? xstrdup("-") : absolute(r->path);
+	ret->context_dir = record_context(o->context_dir);
+	ret->dockerfile = xstrdup(o->dockerfile ? o->dockerfile : "");
+	if (o->dockerfile && !streq(o->dockerfile, "-") && contextsource_is_path(o->context_dir)) {
+		free(ret->dockerfile);
+		ret->dockerfile = absolute(o->dockerfile);
+	}
 	strv_copy(&ret->names, &o->names);
 	record_copy_values(&o->build_args, &ret->build_args, &ret->lost_args);
 	for (size_t i = 0; i < o->contexts.n; i++)

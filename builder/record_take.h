@@ -11,6 +11,9 @@
 /* Without stages if recipe_read() has failed. */
 struct record *record_take(struct recipe *r);
 
+/* The word for a build context, a directory absolute. The caller frees. */
+char *record_context(const char *word);
+
 /* Text as it would come back from the file: bytes that are no UTF-8 are replaced. */
 int record_normalise(struct record **r, struct err **e);
 

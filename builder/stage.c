@@ -2,11 +2,10 @@
 
 #include <string.h>
 
-#include "base/fs.h"
 #include "builder/cache_filter.h"
+#include "builder/addsource.h"
+#include "builder/contextsource.h"
 #include "builder/sources.h"
-
-enum { IGNORE_MAX_BYTES = 16 << 20 };
 
 /* ---- trees ---- */
 
@@ -53,22 +52,16 @@ static struct context *find_context(struct graph *g, const char *name)
 	return NULL;
 }
 
-/* The directory of a --build-context, less what its own .dockerignore leaves out. */
 static int open_context(struct graph *g, const char *name, struct err **e)
 {
 	struct tree_context c = { 0 };
-	autofree char *dir = NULL;
-	autofree char *ignore = NULL;
-	autostr text = STR_INIT;
+	autofree char *word = NULL;
 
 	if (find_context(g, name))
 		return 0;
-	if (image_context_dir(g->images_from.contexts, name, &dir, e))
+	if (image_context_word(g->images_from.contexts, name, &word, e))
 		return -1;
-	ignore = xasprintf("%s/.dockerignore", dir);
-	if (fs_exists(ignore) && fs_read_file(ignore, IGNORE_MAX_BYTES, &text, e))
-		return err_wrap(e, "reading the ignore file");
-	if (context_open(dir, text.len ? &text : NULL, ignore, &c.context, e))
+	if (context_open_word(g->store, word, &c.context, e))
 		return err_wrap(e, "opening the build context %s", name);
 	c.name = xstrdup(name);
 	vec_push(&g->contexts, c);
@@ -111,8 +104,10 @@ static int read_copy(struct graph *g, struct stage_step *s, struct err **e)
 	const struct step *plan = s->plan;
 	struct tree_read r = { .tree = &plan->from, .has_parents = plan->flags.has_parents };
 	autostrv written = STRV_INIT;
+	struct add_flags flags = { plan->flags.checksum, plan->flags.keeps_git_dir,
+				   plan->flags.is_unpacked };
 	struct context_ask ask = { &written, &plan->flags.excludes, plan->flags.has_parents,
-				   plan->is_add };
+				   plan->is_add ? g->add : NULL, &flags };
 
 	if (open_tree_of(g, &plan->from, e))
 		return -1;
@@ -183,6 +178,8 @@ static int open_stage(struct graph *g, size_t i, struct err **e)
 
 int graph_open(struct graph *g, struct base **take_bases, struct err **e)
 {
+	if (addsources_new(g->store, &g->add, e))
+		return -1;
 	g->stages = xcalloc(g->plan->n_stages, sizeof(*g->stages));
 	for (size_t i = 0; i < g->plan->n_stages; i++) {
 		g->stages[i].plan = &g->plan->stages[i];
@@ -236,6 +233,7 @@ void graph_release(struct graph *g)
 		context_free(c->context);
 	}
 	vec_release(&g->contexts);
+	addsources_free(g->add);
 }
 
 /* ---- keys ---- */

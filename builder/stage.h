@@ -79,6 +79,7 @@ struct graph {
 	struct stage *stages;  /* as many as the plan has */
 	VEC(struct tree_image) images;
 	VEC(struct tree_context) contexts;
+	struct addsources *add; /* what ADD fetches and unpacks */
 	struct plan_where *where; /* which lines are at work */
 };
 

@@ -197,6 +197,13 @@ static int run_stages(struct lint *l, struct err **e)
 	return 0;
 }
 
+static const char violation[] = "lint violation found for rules: ";
+
+bool lint_is_violation(const struct err *e)
+{
+	return str_starts(e->msg, violation) || str_starts(e->msg, "invalid check option ");
+}
+
 static int verdict(struct lint *l, struct err **e)
 {
 	autostr names = STR_INIT;
@@ -207,7 +214,7 @@ static int verdict(struct lint *l, struct err **e)
 		if (l->was_violated[i])
 			str_addf(&names, "%s%s", names.len ? ", " : "", rules[i].name);
 	l->where = (struct df_where){ l->first_violation, l->first_violation };
-	return err_set(e, ERR_USAGE, "lint violation found for rules: %s", names.at);
+	return err_set(e, ERR_USAGE, "%s%s", violation, names.at);
 }
 
 static int lint_all(struct lint *l, struct err **e)

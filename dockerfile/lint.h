@@ -49,6 +49,9 @@ struct lint_opts {
 int dockerfile_lint(const struct dockerfile *df, const struct lint_opts *o,
 		    struct df_warnings *ret, struct df_where *where, struct err **e);
 
+/* Is the error that warnings were found, and were to be errors (or that the options are malformed)? */
+bool lint_is_violation(const struct err *e);
+
 /* Checks the form of options. ERR_USAGE: invalid check option "X". */
 int lint_options_check(const char *text, struct err **e);
 

@@ -3,6 +3,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/sha256.h"
+#include "base/str.h"
 #include "ext4.h"
 #include "limits.h"
 #include "outfile.h"
@@ -87,6 +88,8 @@ static void identify(struct pack *p, const struct rootfs_file *f)
 	sha256_add_u64(p->identity, (uint64_t)f->mtime_sec);
 	sha256_add_u64(p->identity, f->mtime_nsec);
 	sha256_add_u64(p->identity, S_ISREG(f->mode) ? f->size_bytes : f->rdev);
+	if (f->xattrs)
+		sha256_add(p->identity, f->xattrs->at, f->xattrs->len);
 }
 
 static int check_file(struct pack *p, const struct rootfs_file *f, struct err **e)
@@ -115,6 +118,7 @@ static int add_file(struct pack *p, size_t i, struct err **e)
 		.rdev_major = major(f->rdev),
 		.rdev_minor = minor(f->rdev),
 		.target = f->link,
+		.xattrs = f->xattrs,
 	};
 	bool may_be_linked = !S_ISDIR(f->mode) && f->ino;
 	struct known *known = NULL;

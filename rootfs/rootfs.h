@@ -52,6 +52,7 @@ struct rootfs_flatten_opts {
 int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
 		   struct err **e);
 
+struct str;
 struct rootfs_file {
 	const char *name; /* in the image: relative, clean, parents listed before or made 0755
 			     root:root */
@@ -63,6 +64,7 @@ struct rootfs_file {
 	uint64_t size_bytes; /* regular files */
 	dev_t rdev;
 	const char *link;  /* symlink target */
+	const struct str *xattrs; /* packed (xattr.h); may be NULL */
 	uint64_t dev, ino; /* files with the same non-zero pair are hard links of one inode */
 };
 
@@ -83,5 +85,9 @@ int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, stru
 /* True if the file is a tar with at least one entry, plain or compressed: what ADD would
  * unpack. Reads from the start. */
 bool rootfs_is_archive(int fd);
+/* Writes what a bzip2 or xz file holds to out_fd; *ret_is_done is false, and nothing written, if fd
+ * is neither: then layer.h takes it as it is. Reads from the start. ERR_CORRUPT, ERR_LIMIT. */
+int rootfs_archive_uncompress(int fd, int out_fd, uint64_t max_bytes, bool *ret_is_done,
+			      struct err **e);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "base/proc.h"
+#include "builder/addsource.h"
 #include "builder/context.h"
 
 static char dir[] = "/tmp/kiln-context-XXXXXX";
@@ -62,6 +63,8 @@ static int tear_down(void **state)
 static int select_in(const char *ignore, const char *sources, bool is_add, char *digest,
 		     struct strv *paths, struct err **e)
 {
+	const struct add_flags flags = { NULL, -1, -1 };
+	AUTO(addsources) add = NULL;
 	AUTO(context) c = NULL;
 	struct context_selection s = { 0 };
 	autostrv list = STRV_INIT;
@@ -75,7 +78,11 @@ static int select_in(const char *ignore, const char *sources, bool is_add, char 
 		str_add(&text, ignore);
 	if (context_open(dir, ignore ? &text : NULL, ".dockerignore", &c, e))
 		return -1;
-	failed = context_select(c, &(struct context_ask){ .sources = &list, .is_add = is_add },
+	assert_ok(addsources_new(NULL, &add, e), *e);
+	failed = context_select(c,
+				&(struct context_ask){ .sources = &list,
+						       .add = is_add ? add : NULL,
+						       .add_flags = &flags },
 				&s, e);
 	if (digest)
 		strcpy(digest, s.digest);
@@ -170,6 +177,7 @@ static void test_archives(void **state)
 	char *argv[] = { "tar", "-C", dir, "-czf", tar, "a.txt", NULL };
 	char *gz[] = { "gzip", "-k", "-f", NULL, NULL };
 	autofree char *plain = xasprintf("%s/a.txt", dir);
+	autostrv paths = STRV_INIT;
 	autostr out = STR_INIT;
 	struct err *e = NULL;
 
@@ -177,11 +185,12 @@ static void test_archives(void **state)
 	gz[3] = plain;
 	assert_ok(proc_run(argv, 100, &out, &e), e);
 	assert_ok(proc_run(gz, 100, &out, &e), e);
-	assert_fails(select_in(NULL, "x.tar.gz", true, NULL, NULL, &e), e, ERR_USAGE,
-		     "would unpack it");
-	assert_ok(select_in(NULL, "x.tar.gz", false, NULL, NULL, &e), e);
-	assert_ok(select_in(NULL, "a.txt.gz", true, NULL, NULL, &e),
-		  e); /* compressed, but no archive */
+	assert_ok(select_in(NULL, "x.tar.gz", true, NULL, &paths, &e), e);
+	assert_string_equal(paths.at[0], ADDSOURCE_DIR "/0");
+	assert_ok(select_in(NULL, "x.tar.gz", false, NULL, &paths, &e), e);
+	assert_string_equal(paths.at[0], "x.tar.gz");
+	assert_ok(select_in(NULL, "a.txt.gz", true, NULL, &paths, &e), e);
+	assert_string_equal(paths.at[0], "a.txt.gz"); /* compressed, but no archive */
 }
 
 /* What was digested is what is packed, or nothing is. */

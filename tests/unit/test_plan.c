@@ -206,7 +206,6 @@ static void test_refusals(void **state)
 		{ "FROM x\nRUN --network=host y\n", "network mode \"host\" is not possible" },
 		{ "FROM x\nRUN --security=insecure y\n",
 		  "security \"insecure\" is not possible" },
-		{ "FROM x\nADD https://a/b /c\n", "ADD of a URL" },
 		{ "FROM x\nCOPY https://a/b /c\n", "source can't be a URL for COPY" },
 		{ "FROM x\nSHELL /bin/sh\n",
 		  "SHELL requires the arguments to be in JSON form" },

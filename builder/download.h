@@ -1,0 +1,46 @@
+/*
+ * download.h - one file from a web server, for ADD and build contexts; libcurl stays inside
+ * download.c.
+ *
+ * Policy:  http and https, whichever the user wrote; from https nothing is redirected to http.
+ *          Certificates are verified. Proxies as curl takes them from the environment.
+ * Limits:  DOWNLOAD_MAX_REDIRECTS, DOWNLOAD_MAX_HEADER_BYTES, and the caller's max_bytes; a transfer
+ *          without a byte for DOWNLOAD_STALL_SEC is ERR_NET.
+ * Errors:  ERR_NET, ERR_NOTFOUND (404, 410), ERR_AUTH (401, 403), ERR_LIMIT.
+ */
+#ifndef BUILDER_DOWNLOAD_H
+#define BUILDER_DOWNLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/sha256.h"
+
+enum {
+	DOWNLOAD_MAX_REDIRECTS = 10,
+	DOWNLOAD_MAX_HEADER_BYTES = 256 << 10,
+	DOWNLOAD_MAX_ETAG_BYTES = 1024,
+	DOWNLOAD_CONNECT_SEC = 30,
+	DOWNLOAD_STALL_SEC = 60,
+};
+
+struct download_opts {
+	const char *url;
+	const char *etag; /* an answer of this ETag isn't wanted again; NULL: none is known */
+	uint64_t max_bytes;
+};
+
+struct download {
+	bool is_unchanged; /* the server says that what has the ETag is still right: no bytes */
+	char digest[SHA256_HEX + 1]; /* of the bytes */
+	uint64_t size_bytes;
+	char *etag;             /* or NULL */
+	int64_t modified_sec;   /* Last-Modified; 0 if the server doesn't say */
+};
+
+/* Writes the body to fd, from where it stands. */
+int download_get(const struct download_opts *o, int fd, struct download *ret, struct err **e);
+void download_release(struct download *d);
+
+#endif

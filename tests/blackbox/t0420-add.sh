@@ -1,0 +1,210 @@
+#!/bin/bash
+# ADD of archives, URLs and git repositories; contexts that are no directory.
+# takes: 120 s
+. "$(dirname "$0")/../lib/lib.sh"
+
+web_start()
+{
+	mkdir -p web
+	PORT=$(free_port)
+	python3 "$TOP/tests/lib/web.py" web "$PORT" web.log &
+	echo "$! $(began_at $!)" >>"$PIDS"
+	wait_until 20 curl -s -o /dev/null "http://127.0.0.1:$PORT/"
+	: >web.log
+}
+
+# Everything that changes nothing about a commit.
+in_repo()
+{
+	git -C repo -c user.name=k -c user.email=k@example.org -c commit.gpgsign=false \
+		-c protocol.file.allow=always "$@"
+}
+
+git_start()
+{
+	local port
+	port=$(free_port)
+	rm -rf repo
+	git init -q -b main repo
+	mkdir -p repo/sub
+	echo one >repo/file
+	printf '#!/bin/sh\n' >repo/sub/run
+	chmod 755 repo/sub/run
+	printf 'FROM scratch\nCOPY file /\n' >repo/Dockerfile
+	in_repo add -A
+	in_repo commit -qm one
+	git daemon --reuseaddr --listen=127.0.0.1 --port="$port" --base-path="$PWD" --export-all &
+	echo "$! $(began_at $!)" >>"$PIDS"
+	REPO=git://127.0.0.1:$port/repo
+	wait_until 20 git ls-remote -q "$REPO" HEAD >/dev/null 2>&1
+}
+
+every_kind_of_source()
+{
+	web_start
+	git_start
+	mkdir -p tree/d
+	echo text >tree/d/f
+	chmod 640 tree/d/f
+	ln -s d/f tree/link
+	ln tree/d/f tree/hard
+	context c <<-END
+		FROM busybox:1
+		ADD plain.tar /plain
+		ADD a.gz b.bz2 /many/
+		ADD c.xz /xz/
+		ADD d.zst /zst
+		ADD --unpack=false a.gz /kept/
+		ADD nontar.tar.gz /nontar
+		ADD http://127.0.0.1:$PORT/dir/page.html?x=y /url/
+		ADD --chmod=644 --checksum=sha256:$(printf 'page\n' | sha256sum | cut -c1-64) http://127.0.0.1:$PORT/redirect/dir/page.html /url/named
+		ADD http://127.0.0.1:$PORT/bare/a.gz /url/
+		ADD --unpack=true http://127.0.0.1:$PORT/a.gz /unpacked
+		ADD $REPO /git
+		ADD --keep-git-dir=true $REPO#main:sub /gitsub
+		RUN set -eux; \\
+		    for d in /plain /many /xz /zst /unpacked; do \\
+		      [ "\$(cat \$d/d/f)" = text ]; [ "\$(stat -c %a:%u:%g \$d/d/f)" = 640:7:8 ]; \\
+		      [ "\$(readlink \$d/link)" = d/f ]; [ "\$(stat -c %h \$d/hard)" = 2 ]; \\
+		      [ "\$(stat -c %Y \$d/d/f)" = 1000000000 ]; \\
+		    done; \\
+		    [ -f /kept/a.gz ]; [ -f /nontar ]; \\
+		    [ "\$(cat /url/page.html)" = page ]; [ "\$(stat -c %a:%u:%Y /url/page.html)" = 600:0:1000000001 ]; \\
+		    [ "\$(stat -c %a /url/named)" = 644 ]; [ -f /url/a.gz ]; [ "\$(stat -c %Y /url/a.gz)" = 0 ]; \\
+		    [ "\$(cat /git/file)" = one ]; [ ! -e /git/.git ]; [ "\$(stat -c %a /git/file)" = 644 ]; \\
+		    [ "\$(stat -c %a /gitsub/run)" = 755 ]; [ ! -e /gitsub/file ]
+	END
+	tar -C tree --owner=7 --group=8 --mtime=@1000000000 -cf c/plain.tar .
+	gzip -nk <c/plain.tar >c/a.gz
+	bzip2 <c/plain.tar >c/b.bz2
+	xz <c/plain.tar >c/c.xz
+	zstd -q <c/plain.tar >c/d.zst
+	echo text | gzip -n >c/nontar.tar.gz
+	mkdir -p web/dir
+	echo page >web/dir/page.html
+	touch -d @1000000001 web/dir/page.html
+	cp c/a.gz web
+	build kinds c
+	left_nothing
+
+	# Unchanged: nothing runs, what has an ETag is not fetched again.
+	: >web.log
+	build kinds c
+	! grep -q 'boot the build VM' "$ERR" || no "a machine was booted for nothing"
+	grep -q '^304 /dir/page.html' web.log || no "$(cat web.log)"
+	! grep -q '^200 /dir/page.html' web.log || no "$(cat web.log)"
+	left_nothing
+}
+
+# None of these needs a machine.
+what_is_wrong_is_told()
+{
+	web_start
+	echo x >web/x
+	local url=http://127.0.0.1:$PORT
+	refused()
+	{
+		local status=$1 line=$2
+		shift 2
+		printf 'FROM scratch\n%s\n' "$line" | context r
+		cp hostile/*.tar r/ 2>/dev/null || true
+		build_fails "$status" r
+		says_one_line "$@"
+		left_nothing
+	}
+	refused 3 "ADD $url/nosuch /" nosuch 404 Dockerfile:2
+	refused 5 "ADD $url/cut/x /" "$url/cut/x"
+	refused 5 "ADD http://127.0.0.1:$(free_port)/x /" "127.0.0.1"
+	refused 2 "ADD --checksum=sha256:$(printf '%064d' 0) $url/x /" "digest mismatch"
+	refused 2 "ADD --checksum=md5:0 $url/x /" "invalid checksum"
+	refused 2 "ADD --checksum=sha256:0 x /" "checksum requires HTTP(S) or Git sources"
+	refused 2 "COPY $url/x /" "source can't be a URL for COPY"
+	mkdir hostile
+	python3 - <<-'END'
+		import io, tarfile
+		def make(name, *entries):
+		    with tarfile.open("hostile/" + name, "w") as t:
+		        for e in entries:
+		            i = tarfile.TarInfo(e[0]); i.type = e[1]
+		            if len(e) > 2: i.linkname = e[2]
+		            if i.type == tarfile.REGTYPE: i.size = 1
+		            t.addfile(i, io.BytesIO(b"x"))
+		make("dotdot.tar", ("../../escape", tarfile.REGTYPE))
+		make("hard.tar", ("h", tarfile.LNKTYPE, "/etc/passwd"))
+		make("file.tar", ("f", tarfile.REGTYPE), ("f/g", tarfile.REGTYPE))
+		make("link.tar", ("up", tarfile.SYMTYPE, "../../../.."), ("up/escape", tarfile.REGTYPE))
+		make("Dockerfile.tar", ("Dockerfile", tarfile.SYMTYPE, "/etc/passwd"))
+		make("dev.tar", ("null", tarfile.CHRTYPE), ("Dockerfile", tarfile.REGTYPE))
+	END
+	refused 6 "ADD dotdot.tar /" dotdot.tar "'..'"
+	refused 6 "ADD hard.tar /" hard.tar "no file of the archive"
+	refused 6 "ADD file.tar /" file.tar "is used as a directory"
+
+	# As contexts: nothing leads out of them.
+	touch hostile/escape
+	fails 3 kiln build hostile/Dockerfile.tar
+	says_one_line "failed to read dockerfile"
+	fails 6 kiln build --check hostile/dotdot.tar
+	fails 3 kiln build --check hostile/link.tar
+	fails 2 kiln build --check hostile/dev.tar
+	says_one_line "device"
+	[ ! -e "$KILN_HOME/escape" ] && [ ! -e "$TMP/escape" ] && [ ! -e /escape ] || no "it escaped"
+	left_nothing
+}
+
+contexts_of_every_kind()
+{
+	web_start
+	mkdir -p ctx/sub
+	printf 'FROM scratch as x\nCOPY . /\n' >ctx/Dockerfile
+	printf 'FROM scratch\nCMD y\n' >ctx/sub/Dockerfile
+	tar -C ctx -cf ctx.tar .
+	cp ctx.tar ctx/Dockerfile web
+	git_start
+	cp -r ctx/. repo
+	in_repo add -A
+	in_repo commit -qm two
+	in_repo branch side HEAD~1
+
+	# checks STATUS TEXT CONTEXT...: what kiln build --check prints.
+	checks()
+	{
+		local status=$1 text=$2
+		shift 2
+		STATUS=0
+		kiln build --check "$@" >"$OUT" 2>"$ERR" || STATUS=$?
+		is "$STATUS" "$status" "$*: $(cat "$ERR")"
+		prints "$text"
+	}
+	checks 1 "FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)" ctx
+	checks 1 FromAsCasing ctx.tar
+	gzip -k ctx.tar
+	checks 1 FromAsCasing ctx.tar.gz
+	checks 1 FromAsCasing - <ctx.tar.gz
+	checks 1 FromAsCasing - <ctx/Dockerfile
+	checks 1 JSONArgsRecommended -f sub/Dockerfile - <ctx.tar
+	checks 1 JSONArgsRecommended -f - ctx.tar <ctx/sub/Dockerfile
+	checks 1 FromAsCasing "http://127.0.0.1:$PORT/ctx.tar"
+	checks 1 FromAsCasing "http://127.0.0.1:$PORT/redirect/Dockerfile"
+	checks 1 FromAsCasing "$REPO"
+	checks 1 JSONArgsRecommended "$REPO#main:sub"
+	checks 0 "no warnings found" "file://$PWD/repo#side"
+	fails 3 kiln build --check "$REPO#nosuch"
+	says_one_line nosuch
+	fails 3 kiln build --check "$REPO#:nosuch"
+	fails 2 kiln build --check -f - -
+	fails 2 kiln build --check ctx/Dockerfile
+	says_one_line "not a directory"
+	ok kiln build --check --json ctx/sub --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=all
+	is "$(cat "$OUT")" '{"warnings":[],"error":null}'
+	left_nothing
+
+	# And one of them all the way.
+	kiln build --progress plain -q - <ctx.tar >"$OUT" 2>"$ERR" || no "a tar on standard input"
+	says "FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)"
+	left_nothing
+}
+
+it "ADD takes archives, URLs and git repositories, and knows what is unchanged" every_kind_of_source
+it "a wrong or hostile source is told, and leads nowhere" what_is_wrong_is_told
+it "a context is a directory, a tar, a Dockerfile, a URL or a repository" contexts_of_every_kind
