@@ -250,6 +250,7 @@ static int run_steps(struct build *b, struct err **e)
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->o->disk_bytes,
+		.has_shell_on_error = b->o->has_shell_on_error,
 	};
 
 	if (graph_complete(&so, b->in.plan->target, e))

@@ -33,6 +33,7 @@ struct build_opts {
 	bool has_no_cache;           /* --no-cache: every step is run, the template made anew */
 	struct strv no_cache_filter; /* names of stages; see cache_filter.h */
 	bool is_pulled;              /* --pull */
+	bool has_shell_on_error;     /* --on-error=shell */
 	uint64_t cache_bytes;        /* as cache_limit_parse() gives it */
 	const char *progress;        /* "auto", "tty", "plain", "json", "quiet" */
 	const char *kernel;          /* --kernel; NULL: the one kiln has */

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -21,6 +22,7 @@ struct raw {
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets, ssh, no_cache_filter;
+	const char *on_error;
 	bool is_json, is_quiet, is_check, is_dry_run;
 };
 
@@ -100,8 +102,25 @@ static int take_probes(const struct raw *raw, struct ready *r, struct err **e)
 	return 0;
 }
 
+static int take_on_error(const struct raw *raw, struct build_opts *o, struct err **e)
+{
+	if (!raw->on_error)
+		return 0;
+	if (!streq(raw->on_error, "shell"))
+		return err_set(e, ERR_USAGE, "--on-error takes shell, not \"%s\"",
+			       raw->on_error);
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return err_set(e, ERR_USAGE,
+			       "--on-error=shell needs a terminal: without one, see kiln debug "
+			       "after the build");
+	o->has_shell_on_error = true;
+	return 0;
+}
+
 static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 {
+	if (take_on_error(raw, o, e))
+		return -1;
 	if (raw->memory && parse_memory(raw->memory, &o->memory_mib, e))
 		return -1;
 	if (raw->cpus < 1 || raw->cpus > CPUS_MAX)
@@ -254,6 +273,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",
 		  "auto, tty, plain or json" },
+		{ 0, "on-error", OPTION_STR, &raw.on_error, "shell",
+		  "enter the machine when a RUN fails, as the step left it (on a terminal)" },
 		{ 0, "dry-run", OPTION_BOOL, &raw.is_dry_run, NULL,
 		  "show the plan, what is cached of it, and a forecast; build nothing" },
 		{ 'q', "quiet", OPTION_BOOL, &raw.is_quiet, NULL,
@@ -275,7 +296,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 	} else if (!status) {
 		o.context_dir = operands.at[0];
 		status = check(&raw, &o, e) ? -1
-			 : raw.is_check	    ? build_check(&o, raw.is_json, e)
+			 : raw.is_check     ? build_check(&o, raw.is_json, e)
 			 : raw.is_dry_run   ? foresee(&raw, &o, e)
 					    : build_and_print(&raw, &o, e);
 	}

@@ -119,6 +119,7 @@ int plan_make(const struct dockerfile *df, const struct plan_opts *o, struct pla
 	      struct plan_where *where, struct err **e);
 void plan_free(struct plan *p);
 DEFINE_AUTO(plan)
+void plan_step_release(struct step *s);
 
 /* "web" or "stage-2", as messages and step labels call it. The caller frees. */
 char *plan_stage_label(const struct plan *p, size_t stage);
