@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { VALUE_SHOWN_MAX = 120, DIGEST_SHOWN = 12 };
+enum { VALUE_SHOWN_MAX = 120, DIGEST_SHOWN = 12, CONTEXT_SHOWN = 20 };
 
 void differences_release(struct differences *d)
 {
@@ -177,19 +177,27 @@ static bool has_text(const struct record_stage *stage, size_t from, const char *
 	return false;
 }
 
-static void compare_text(const struct record_stage *old, const struct record_stage *new,
-			 size_t i, struct differences *ret)
+static void compare_text(const struct record_step *was, const struct record_step *is,
+			 struct differences *ret)
 {
-	const char *was = old->steps.at[i].text, *is = new->steps.at[i].text;
+	if (!streq(was->text, is->text))
+		add(ret, "instruction", CHANGE_CONTENT, "", was->text, is->text);
+}
+
+/* Another instruction stands in its place: there is nothing to compare. */
+static bool is_moved(const struct record_stage *old, const struct record_stage *new, size_t i,
+		     struct differences *ret)
+{
+	const char *is = new->steps.at[i].text;
+	const char *was = i < old->steps.n ? old->steps.at[i].text : "";
 
 	if (streq(was, is))
-		return;
-	if (has_text(new, i + 1, was))
+		return false;
+	if (i >= old->steps.n || has_text(new, i + 1, was))
 		add(ret, "instruction", CHANGE_INSERTED, "", "", is);
 	else if (has_text(old, i + 1, is))
 		add(ret, "instruction", CHANGE_LEFT_OUT, "", was, is);
-	else
-		add(ret, "instruction", CHANGE_CONTENT, "", was, is);
+	return ret->at.n;
 }
 
 static bool is_copy(const struct record_step *s)
@@ -205,20 +213,18 @@ void explain_step(const struct record_stage *old, const struct record_stage *new
 	const struct record_step *was, *is = &new->steps.at[i];
 	bool is_text_first;
 
-	if (i >= old->steps.n) {
-		add(ret, "instruction", CHANGE_INSERTED, "", "", is->text);
+	if (is_moved(old, new, i, ret))
 		return;
-	}
 	was = &old->steps.at[i];
 	is_text_first = !streq(was->text, is->text) && (is_copy(is) || is_copy(was));
 	if (is_text_first)
-		compare_text(old, new, i, ret);
+		compare_text(was, is, ret);
 	compare_kind(was, is, PART_FILE, ret);
 	compare_kind(was, is, PART_ARG, ret);
 	compare_kind(was, is, PART_ENV, ret);
 	compare_base(was, is, ret);
 	if (!is_text_first)
-		compare_text(old, new, i, ret);
+		compare_text(was, is, ret);
 	for (size_t k = 0; k < sizeof(after) / sizeof(after[0]); k++)
 		compare_kind(was, is, after[k], ret);
 }
@@ -251,8 +257,8 @@ static bool is_hex_digest(const char *value)
 	return strlen(value) == SHA256_HEX && strspn(value, "0123456789abcdef") == SHA256_HEX;
 }
 
-/* A value on one line: digests short, long text cut. */
-static void add_value(struct str *s, const char *value)
+/* Digests short; else in quotes on one line, from byte `from` on and cut at its end. */
+static void add_value(struct str *s, const char *value, size_t from)
 {
 	static const char prefix[] = "sha256:";
 	autostr line = STR_INIT;
@@ -265,14 +271,26 @@ static void add_value(struct str *s, const char *value)
 		str_addf(s, "%.*s", DIGEST_SHOWN + (int)strlen(prefix), value);
 		return;
 	}
-	for (const char *at = value; *at && line.len < VALUE_SHOWN_MAX; at++)
+	for (const char *at = value + from; *at && line.len < VALUE_SHOWN_MAX; at++)
 		if (*at == '\n' || *at == '\t')
 			str_add(&line, *at == '\n' ? "\\n" : "\\t");
 		else
 			str_addc(&line, *at);
-	str_addc(s, '"');
+	str_add(s, from ? "\"..." : "\"");
 	str_add_visible(s, line.at, line.len);
-	str_add(s, strlen(value) > VALUE_SHOWN_MAX ? "...\"" : "\"");
+	str_add(s, strlen(value) - from > VALUE_SHOWN_MAX ? "...\"" : "\"");
+}
+
+/* Of two long values, where to begin so that what differs is seen. */
+static size_t difference_at(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	if (strlen(a) <= VALUE_SHOWN_MAX && strlen(b) <= VALUE_SHOWN_MAX)
+		return 0;
+	while (a[n] && a[n] == b[n])
+		n++;
+	return n > CONTEXT_SHOWN ? n - CONTEXT_SHOWN : 0;
 }
 
 /* "file app.py", "ARG V", "the base", ... */
@@ -299,10 +317,12 @@ static void add_subject(struct str *s, const struct difference *d)
 
 static void add_pair(struct str *s, const struct difference *d, const char *verb)
 {
+	size_t from = difference_at(d->old_value, d->new_value);
+
 	str_addf(s, " %s: ", verb);
-	add_value(s, d->old_value);
+	add_value(s, d->old_value, from);
 	str_add(s, " is now ");
-	add_value(s, d->new_value);
+	add_value(s, d->new_value, from);
 }
 
 static void add_change(struct str *s, const struct difference *d)
@@ -328,12 +348,12 @@ static void add_change(struct str *s, const struct difference *d)
 		return;
 	case CHANGE_LEFT_OUT:
 		str_add(s, " in front of it is gone: ");
-		add_value(s, d->old_value);
+		add_value(s, d->old_value, 0);
 		return;
 	}
 	if (*d->old_value || *d->new_value) {
 		str_add(s, d->change == CHANGE_ADDED ? ": " : ": it was ");
-		add_value(s, *d->new_value ? d->new_value : d->old_value);
+		add_value(s, *d->new_value ? d->new_value : d->old_value, 0);
 	}
 }
 

@@ -32,7 +32,8 @@ struct differences {
 };
 void differences_release(struct differences *d);
 
-/* Adds what differs between step i of the two stages, in order. new is in force now. */
+/* Adds what differs between step i of the two stages, in order; *ret is empty. new is in force
+ * now. */
 void explain_step(const struct record_stage *old, const struct record_stage *new, size_t i,
 		  struct differences *ret);
 
