@@ -11,7 +11,8 @@ static inline int64_t clock_ms_since(const struct timespec *from)
 	struct timespec to;
 
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	return (int64_t)(to.tv_sec - from->tv_sec) * 1000 + (to.tv_nsec - from->tv_nsec) / 1000000;
+	return (int64_t)(to.tv_sec - from->tv_sec) * 1000 +
+	       (to.tv_nsec - from->tv_nsec) / 1000000;
 }
 
 #endif

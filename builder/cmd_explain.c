@@ -74,10 +74,11 @@ static int take_past(struct explain *x, struct err **e)
 			       "build %s left no record of its inputs: give its CONTEXT",
 			       x->past.build.id);
 	if (streq(r->context_dir, "-") || (!x->o.dockerfile && streq(r->dockerfile, "-")))
-		return err_set(e, ERR_USAGE,
-			       "what build %s was given on standard input is not on record: give "
-			       "its CONTEXT",
-			       x->past.build.id);
+		return err_set(
+			e, ERR_USAGE,
+			"what build %s was given on standard input is not on record: give "
+			"its CONTEXT",
+			x->past.build.id);
 	if (r->lost_args.n)
 		return err_set(e, ERR_USAGE,
 			       "the value of --build-arg %s is too long to be on record: give "

@@ -14,7 +14,7 @@ struct build_end {
 	const char *build_id;
 	const char *name;         /* the first of -t, or NULL */
 	const char *why;          /* how it failed, for people; NULL: it didn't */
-	bool is_leaky;                /* one of its disks holds a secret, and goes */
+	bool is_leaky;            /* one of its disks holds a secret, and goes */
 	const struct strv *start; /* the start command, if the build came to it */
 	int64_t total_ms;
 	const struct tmpl *tmpl; /* what it made; NULL: nothing new */

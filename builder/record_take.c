@@ -49,7 +49,8 @@ static void take_options(const struct recipe *r, struct record *ret)
 
 	ret->context_dir = record_context(o->context_dir);
 	ret->dockerfile = xstrdup(o->dockerfile ? o->dockerfile : "");
-	if (o->dockerfile && !streq(o->dockerfile, "-") && contextsource_is_path(o->context_dir)) {
+	if (o->dockerfile && !streq(o->dockerfile, "-") &&
+	    contextsource_is_path(o->context_dir)) {
 		free(ret->dockerfile);
 		ret->dockerfile = absolute(o->dockerfile);
 	}

@@ -278,7 +278,7 @@ char *verdict_text(const struct verdict *v)
 		return differences_text(&v->differences);
 	case WHY_BELOW:
 		return xstrdup(v->kind == VERDICT_UNKNOWN ? "the step before it may be run"
-							   : "the step before it is run");
+							  : "the step before it is run");
 	case WHY_STAGE:
 		return xasprintf("it reads %s, whose content isn't known before it is built",
 				 v->name);
