@@ -40,8 +40,9 @@ ALL_CFLAGS = $(STD) $(WARN) $(OPT) $(DEFS) $(PKG_CFLAGS) $(CFLAGS)
 AGENT_CFLAGS := $(STD) $(WARN) -Os -static -fno-pie -no-pie -ffunction-sections -fdata-sections -Wl,--gc-sections
 
 SRCS  := $(foreach m,$(MODULES),$(wildcard $(m)/*.c))
-# What host and guest share of the agent protocol.
-SRCS  += rootfs/agent/proto.c
+# What host and guest share: the agent protocol, patterns.
+SHARED := rootfs/agent/proto.c rootfs/agent/glob.c
+SRCS  += $(SHARED)
 OBJS  := $(SRCS:%.c=$(B)/%.o)
 MAIN  := $(B)/builder/main.o
 LIB   := $(B)/libkiln.a
@@ -110,7 +111,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lcmocka -lpthread -o $@
 
 # Tests of the guest program's parts link these too, all but its main().
-AGENT_PARTS := $(patsubst %.c,$(B)/%.o,$(filter-out rootfs/agent/main.c rootfs/agent/proto.c,$(AGENT_SRCS)))
+AGENT_PARTS := $(patsubst %.c,$(B)/%.o,$(filter-out rootfs/agent/main.c $(SHARED),$(AGENT_SRCS)))
 $(filter $(B)/unit/test_agent%,$(UNIT)): $(B)/unit/%: $(B)/tests/unit/%.o $(AGENT_PARTS) $(LIB)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD    $@")
@@ -174,8 +175,8 @@ demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian
 	@scripts/demo
 
-bench: all deps-images+check build/hello  ## measure; ratios against other programs
-	@scripts/make-images build/images debian busybox
+bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs
+	@scripts/make-images build/images debian busybox agents agents-zstd small
 	@scripts/bench
 
 HEADERS := $(foreach m,$(MODULES) rootfs/agent,$(wildcard $(m)/*.h))

@@ -1,18 +1,18 @@
-/* clock.h - how long something took. */
+/*
+ * clock.h - the monotonic clock, for deadlines and durations.
+ */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
 
-/* from: CLOCK_MONOTONIC. */
-static inline int64_t clock_ms_since(const struct timespec *from)
+static inline int64_t clock_ms(void)
 {
-	struct timespec to;
+	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	return (int64_t)(to.tv_sec - from->tv_sec) * 1000 +
-	       (to.tv_nsec - from->tv_nsec) / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
 #endif

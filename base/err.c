@@ -74,6 +74,18 @@ void err_free(struct err *e)
 	}
 }
 
+struct err *err_copy(const struct err *e)
+{
+	struct err *first = NULL, **to = &first;
+
+	for (; e; e = e->cause, to = &(*to)->cause) {
+		*to = xmemdup(e, sizeof(*e));
+		(*to)->msg = xstrdup(e->msg);
+		(*to)->cause = NULL;
+	}
+	return first;
+}
+
 void err_drop(struct err **e)
 {
 	err_free(*e);

@@ -56,6 +56,9 @@ int err_wrap_(struct err **e, const char *file, int line, const char *fmt, ...)
 void err_free(struct err *e);
 DEFINE_AUTO(err)
 
+/* The whole chain once more, for a second one to be told. The caller frees. */
+struct err *err_copy(const struct err *e);
+
 /* Ignores an error on purpose: frees *e and sets it to NULL. */
 void err_drop(struct err **e);
 

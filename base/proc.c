@@ -5,10 +5,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 
 /* Parked descriptors and the reporting one stay below 1024, the usual RLIMIT_NOFILE. */
@@ -128,71 +130,110 @@ void proc_kill(pid_t pid)
 		;
 }
 
-enum { STDERR_KEPT = 4096 };
+/* One read of what poll found; the place is closed to it at the end. */
+static void drain_one(struct pollfd *p, size_t max_bytes, struct str *to)
+{
+	char buf[4096];
+	ssize_t n;
 
-/* Reads both pipes until both end; keeps max_bytes of stdout and the first STDERR_KEPT bytes of
- * stderr. */
-static int drain(int out, int err_fd, size_t max_bytes, struct str *ret_out,
+	if (p->fd < 0 || !p->revents)
+		return;
+	n = read(p->fd, buf, sizeof(buf));
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0)
+		p->fd = -1;
+	else if (to->len < max_bytes)
+		str_addn(to, buf,
+			 (size_t)n < max_bytes - to->len ? (size_t)n : max_bytes - to->len);
+}
+
+/* Reads both pipes until both end: 1; 0 if they didn't in time; -1 with errno. */
+static int drain(int out, int err_fd, const struct proc_run_opts *o, struct str *ret_out,
 		 struct str *ret_err)
 {
 	struct pollfd p[2] = { { .fd = out, .events = POLLIN },
 			       { .fd = err_fd, .events = POLLIN } };
-	char buf[4096];
+	int64_t until = clock_ms() + o->timeout_ms;
 
 	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return -1;
-		for (int i = 0; i < 2; i++) {
-			struct str *to = i ? ret_err : ret_out;
-			size_t limit = i ? STDERR_KEPT : max_bytes;
-			ssize_t n;
+		int64_t left = o->timeout_ms ? until - clock_ms() : -1;
 
-			if (p[i].fd < 0 || !p[i].revents)
+		if (o->timeout_ms && left <= 0)
+			return 0;
+		if (poll(p, 2, (int)left) < 0) {
+			if (errno == EINTR)
 				continue;
-			n = read(p[i].fd, buf, sizeof(buf));
-			if (n <= 0)
-				p[i].fd = -1;
-			else if (to->len < limit)
-				str_addn(to, buf,
-					 (size_t)n < limit - to->len ? (size_t)n
-								     : limit - to->len);
+			return -1;
 		}
+		drain_one(&p[0], o->max_bytes, ret_out);
+		drain_one(&p[1], o->max_bytes, ret_err);
 	}
-	return 0;
+	return 1;
+}
+
+/* A file that holds the input, at its start: no pipe that could fill or break. */
+static int open_input(const char *input, struct err **e)
+{
+	autoclose int fd = memfd_create("input", MFD_CLOEXEC);
+
+	if (fd < 0 || fs_pwrite_full(fd, input, strlen(input), 0))
+		return err_sys(e, "making the input of a program");
+	return take_fd(fd);
+}
+
+int proc_run_opts(const struct proc_run_opts *o, int *ret_status, struct str *ret_out,
+		  struct str *ret_err, struct err **e)
+{
+	autoclose int input = -1;
+	int out[2], errs[2], drained;
+	pid_t pid;
+
+	if (o->input && (input = open_input(o->input, e)) < 0)
+		return -1;
+	if (pipe2(out, O_CLOEXEC))
+		return err_sys(e, "running %s", o->argv[0]);
+	if (pipe2(errs, O_CLOEXEC)) {
+		close(out[0]);
+		close(out[1]);
+		return err_sys(e, "running %s", o->argv[0]);
+	}
+	autoclose int out_r = out[0], err_r = errs[0];
+	autoclose int out_w = out[1], err_w = errs[1];
+	struct proc_fd fds[] = { { out_w, 1 }, { err_w, 2 }, { input, 0 } };
+
+	if (proc_spawn(&(struct proc_opts){ .argv = o->argv,
+					    .fds = fds,
+					    .n_fds = input < 0 ? 2 : 3 },
+		       &pid, e))
+		return -1;
+	close(take_fd(out_w));
+	close(take_fd(err_w));
+	drained = drain(out_r, err_r, o, ret_out, ret_err);
+	if (drained < 0)
+		err_sys(e, "reading from %s", o->argv[0]);
+	else if (!drained)
+		err_set(e, ERR_TIMEOUT, "%s did not end within %d seconds", o->argv[0],
+			o->timeout_ms / 1000);
+	if (drained <= 0) {
+		proc_kill(pid);
+		return -1;
+	}
+	return proc_wait(pid, ret_status, e);
 }
 
 int proc_run(char *const *argv, size_t max_bytes, struct str *ret_out, struct err **e)
 {
-	int out[2], errs[2], status;
-	autostr err_text = STR_INIT;
-	pid_t pid;
+	autostr said = STR_INIT;
+	int status;
 
-	if (pipe2(out, O_CLOEXEC))
-		return err_sys(e, "running %s", argv[0]);
-	if (pipe2(errs, O_CLOEXEC)) {
-		close(out[0]);
-		close(out[1]);
-		return err_sys(e, "running %s", argv[0]);
-	}
-	autoclose int out_r = out[0], err_r = errs[0];
-	autoclose int out_w = out[1], err_w = errs[1];
-	struct proc_fd fds[] = { { out_w, 1 }, { err_w, 2 } };
-
-	if (proc_spawn(&(struct proc_opts){ .argv = argv, .fds = fds, .n_fds = 2 }, &pid, e))
+	if (proc_run_opts(&(struct proc_run_opts){ .argv = argv, .max_bytes = max_bytes },
+			  &status, ret_out, &said, e))
 		return -1;
-	close(take_fd(out_w));
-	close(take_fd(err_w));
-	if (drain(out_r, err_r, max_bytes, ret_out, &err_text)) {
-		proc_kill(pid);
-		return err_sys(e, "reading from %s", argv[0]);
-	}
-	if (proc_wait(pid, &status, e))
-		return -1;
-	if (status) {
-		while (err_text.len && err_text.at[err_text.len - 1] == '\n')
-			err_text.at[--err_text.len] = '\0';
-		return err_set(e, ERR_SYS, "%s failed: %s", argv[0],
-			       err_text.len ? err_text.at : "without a word");
-	}
-	return 0;
+	if (!status)
+		return 0;
+	while (said.len && said.at[said.len - 1] == '\n')
+		said.at[--said.len] = '\0';
+	return err_set(e, ERR_SYS, "%s failed: %s", argv[0],
+		       said.len ? said.at : "without a word");
 }

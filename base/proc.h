@@ -33,6 +33,15 @@ int proc_spawn(const struct proc_opts *o, pid_t *ret_pid, struct err **e);
 int proc_wait(pid_t pid, int *ret_status, struct err **e);
 /* SIGKILL and reap; pid <= 0 is fine. */
 void proc_kill(pid_t pid);
+struct proc_run_opts {
+	char *const *argv;
+	const char *input; /* on its standard input; NULL: /dev/null */
+	size_t max_bytes;  /* of stdout and of stderr; more is read and dropped */
+	int timeout_ms;    /* 0: none. Then it is killed: ERR_TIMEOUT */
+};
+/* Runs to the end, whatever that is: *ret_status as in waitpid(2). */
+int proc_run_opts(const struct proc_run_opts *o, int *ret_status, struct str *ret_out,
+		  struct str *ret_err, struct err **e);
 /* Runs to the end; stdout goes to *ret_out (at most max_bytes), stderr into the error if the
  * status isn't 0. */
 int proc_run(char *const *argv, size_t max_bytes, struct str *ret_out, struct err **e);

@@ -115,7 +115,8 @@ static int make_dir(struct addsources *a, struct addtree *t, const char *what, s
 
 /* ---- URLs ---- */
 
-/* The last part of the path, as it stands in the URL but for %XX; "__unnamed__" if there is none. */
+/* The last part of the path, as it stands in the URL but for %XX; "__unnamed__" if there is
+ * none. */
 static char *url_file_name(const char *url)
 {
 	const char *path = strchr(strstr(url, "://") + 3, '/');
@@ -286,20 +287,21 @@ static int fetch_git(struct addsources *a, const char *url, const struct add_fla
 	if (df_git_parse(url, &t->git, e))
 		return err_wrap(e, "%s", url);
 	t->checksum = xstrdup(flags->checksum && *flags->checksum ? flags->checksum
-								   : t->git.checksum);
-	t->keeps_git_dir = flags->keeps_git_dir >= 0 ? flags->keeps_git_dir
-						     : t->git.keeps_git_dir;
+								  : t->git.checksum);
+	t->keeps_git_dir =
+		flags->keeps_git_dir >= 0 ? flags->keeps_git_dir : t->git.keeps_git_dir;
 	if (gitclone_resolve(&t->git, false, commit, e))
 		return err_wrap(e, "looking up %s", t->git.remote);
 	if (strncasecmp(t->checksum, commit, strlen(t->checksum)) != 0)
-		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s", t->checksum,
-			       commit);
+		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s",
+			       t->checksum, commit);
 	t->commit = xstrdup(commit);
 	sha256_add_field(h, "git");
 	sha256_add_field(h, t->keeps_git_dir ? t->git.remote : "");
 	sha256_add_field(h, commit);
 	sha256_add_field(h, t->git.subdir);
-	sha256_add_u64(h, (uint64_t)t->keeps_git_dir << 2 | (uint64_t)t->git.has_submodules << 1 |
+	sha256_add_u64(h, (uint64_t)t->keeps_git_dir << 2 |
+				  (uint64_t)t->git.has_submodules << 1 |
 				  t->git.is_mtime_of_commit);
 	strv_push(&ret->paths, t->prefix);
 	return 0;
@@ -371,7 +373,8 @@ static int list_archive(struct addsources *a, struct addtree *t, int fd, size_t 
 	if (untar_open(fd, scratch, &u, e))
 		return -1;
 	/* No device of the host has such a number. */
-	return archivetree_add(untar_layer(u), t->prefix, t->blob_fd, UINT64_MAX - index, to, e);
+	return archivetree_add(untar_layer(u), t->prefix, t->blob_fd, UINT64_MAX - index, to,
+			       e);
 }
 
 static int need_archive(struct addsources *a, struct addtree *t, size_t index,
@@ -416,8 +419,9 @@ static int list_dir(struct addtree *t, struct packlist *to, struct err **e)
 
 	strv_push(&sources, ".");
 	context_free(take(t->files)); /* of an earlier image */
-	failed = context_open(t->dir, NULL, "", &t->files, e) ||
-		 context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
+	failed =
+		context_open(t->dir, NULL, "", &t->files, e) ||
+		context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
 	if (!failed)
 		context_list(&all, t->prefix, to);
 	context_selection_release(&all);
@@ -467,7 +471,8 @@ int addsources_check(const struct strv *sources, const struct add_flags *flags, 
 	if (!flags->checksum || !*flags->checksum)
 		return 0;
 	if (sources->n != 1)
-		return err_set(e, ERR_USAGE, "checksum can't be specified for multiple sources");
+		return err_set(e, ERR_USAGE,
+			       "checksum can't be specified for multiple sources");
 	if (df_source_kind(sources->at[0]) == DF_SOURCE_PATH)
 		return err_set(e, ERR_USAGE, "checksum requires HTTP(S) or Git sources");
 	return 0;

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/vec.h"
 #include "builder/untar.h"
+#include "dockerfile/ignore.h"
 
 /* REPLACED: directories that a file takes the place of; each costs a walk over all entries. */
 enum { HOPS_MAX = 40, DEPTH_MAX = 256, REPLACED_MAX = 1000 };
@@ -108,29 +109,12 @@ static void remove_below(struct archivetree *t, const char *dir)
 
 /* ---- where a name leads ---- */
 
-/* "a/b" below base, with "." and ".." taken out; ".." stays inside. */
-static char *clean_below(const char *base, const char *path)
+/* What a link in the directory base leads to, inside the archive. */
+static char *target_of(const char *base, const char *link)
 {
-	autofree char *joined = *path == '/' ? xstrdup(path) : xasprintf("%s/%s", base, path);
-	autostr out = STR_INIT;
+	autofree char *joined = *link == '/' ? xstrdup(link) : xasprintf("%s/%s", base, link);
 
-	for (const char *at = joined; *at;) {
-		size_t n = strcspn(at, "/");
-
-		if (n == 2 && strncmp(at, "..", 2) == 0) {
-			char *slash = strrchr(out.at, '/');
-
-			out.len = slash ? (size_t)(slash - out.at) : 0;
-			if (out.cap)
-				out.at[out.len] = '\0';
-		} else if (n && !(n == 1 && *at == '.')) {
-			if (out.len)
-				str_addc(&out, '/');
-			str_addn(&out, at, n);
-		}
-		at += n + (at[n] == '/');
-	}
-	return str_take(&out);
+	return path_inside(joined);
 }
 
 static int not_a_directory(const char *name, struct err **e)
@@ -171,7 +155,7 @@ static int resolve_parents(struct archivetree *t, const char *path, char **ret, 
 			return err_set(e, ERR_CORRUPT, "too many levels of symbolic links");
 		base = strrchr(todo, '/') ? xstrndup(todo, (size_t)(strrchr(todo, '/') - todo))
 					  : xstrdup("");
-		target = clean_below(base, file_of(t, parent)->link);
+		target = target_of(base, file_of(t, parent)->link);
 		next = *target ? xasprintf("%s/%s", target, slash + 1) : xstrdup(slash + 1);
 		free(todo);
 		todo = take(next);
@@ -215,8 +199,9 @@ static int keep_bytes(struct archivetree *t, const struct layer_entry *ent, size
 	if (write_blob(t, fd, e))
 		return -1;
 	/* Holes count: the file is as long as the archive says. */
-	return ftruncate(fd, (off_t)ent->size_bytes) ? err_sys(e, "keeping a file of the archive")
-						      : 0;
+	return ftruncate(fd, (off_t)ent->size_bytes)
+		       ? err_sys(e, "keeping a file of the archive")
+		       : 0;
 }
 
 static struct str *copy_xattrs(const struct xattrs *x)
@@ -263,8 +248,8 @@ static int find_linked(struct archivetree *t, const char *name, size_t *ret, str
 	to = find(t, path);
 	str_add_visible(&shown, name, strlen(name));
 	if (!to || S_ISDIR(file_of(t, to)->mode))
-		return err_set(e, ERR_CORRUPT, "a hard link to %s, which is no file of the archive",
-			       shown.at);
+		return err_set(e, ERR_CORRUPT,
+			       "a hard link to %s, which is no file of the archive", shown.at);
 	*ret = to->inode;
 	return 0;
 }

@@ -36,7 +36,7 @@ struct build {
 	struct strv start;
 	struct ready ready;
 	struct tmpl *made; /* NULL: none, or it was there */
-	struct timespec started;
+	int64_t started_ms;
 };
 
 static void build_release(struct build *b)
@@ -227,8 +227,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b),
-					  b->leaky_disk, e))
+	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b), b->leaky_disk,
+				  e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -354,7 +354,7 @@ static void keep_record(struct build *b, const struct build_result *ret, const c
 				 .why = why,
 				 .is_leaky = *b->leaky_disk,
 				 .start = &b->start,
-				 .total_ms = clock_ms_since(&b->started),
+				 .total_ms = clock_ms() - b->started_ms,
 				 .tmpl = b->made };
 	struct err *ignored = NULL;
 
@@ -415,14 +415,14 @@ int build_template(const struct build_opts *o, struct build_result *ret, struct 
 	struct build b = { .o = o };
 	int failed;
 
-	clock_gettime(CLOCK_MONOTONIC, &b.started);
+	b.started_ms = clock_ms();
 	*ret = (struct build_result){ 0 };
 	failed = image_check_contexts(&o->contexts, e) || normalise_names(o, ret, e) ||
 		 begin(&b, ret, e) || build(&b, ret, e);
 	end(&b, failed, ret, e);
 	end_cache(&b, ret->is_cached);
 	build_release(&b);
-	ret->seconds = (double)clock_ms_since(&b.started) / 1e3;
+	ret->seconds = (double)(clock_ms() - b.started_ms) / 1e3;
 	return failed ? -1 : 0;
 }
 

@@ -9,9 +9,11 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "builder/registry_options.h"
 #include "builder/secret.h"
 #include "builder/service.h"
 #include "builder/ssh.h"
+#include "rootfs/limits.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */
 
@@ -30,13 +32,15 @@ struct build_opts {
 	struct secrets secrets;       /* --secret */
 	const struct ssh_agents *ssh; /* --ssh; NULL: none */
 	const char *target;
-	bool has_no_cache;           /* --no-cache: every step is run, the template made anew */
-	struct strv no_cache_filter; /* names of stages; see cache_filter.h */
-	bool is_pulled;              /* --pull */
-	bool has_shell_on_error;     /* --on-error=shell */
-	uint64_t cache_bytes;        /* as cache_limit_parse() gives it */
-	const char *progress;        /* "auto", "tty", "plain", "json", "quiet" */
-	const char *kernel;          /* --kernel; NULL: the one kiln has */
+	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
+	bool is_pulled;    /* --pull */
+	bool has_shell_on_error;          /* --on-error=shell */
+	struct registry_options registry; /* --tls-verify, --ca-cert */
+	struct rootfs_limits limits;      /* --limit */
+	const char *progress;             /* "auto", "tty", "plain", "json", "quiet" */
+	const char *kernel;               /* --kernel; NULL: the one kiln has */
+	struct strv no_cache_filter;      /* names of stages; see cache_filter.h */
+	uint64_t cache_bytes;             /* as cache_limit_parse() gives it */
 };
 
 struct build_result {
@@ -52,8 +56,8 @@ struct build_result {
 int build_template(const struct build_opts *o, struct build_result *ret, struct err **e);
 void build_result_release(struct build_result *r);
 
-/* --check: reads the Dockerfile and prints what the build checks say. Returns the exit status: 0
- * nothing, 1 warnings, that of the mistake's code; -1 if it can't be read. */
+/* --check: reads the Dockerfile and prints what the build checks say. Returns the exit status:
+ * 0 nothing, 1 warnings, that of the mistake's code; -1 if it can't be read. */
 int build_check(const struct build_opts *o, bool is_json, struct err **e);
 
 #endif

@@ -74,10 +74,10 @@ static int read_dockerfile(struct finder *f, struct err **e)
 	const char *name = f->o->dockerfile;
 
 	if (f->source->is_dockerfile && name)
-		return err_set(e, ERR_USAGE,
-			       "%s is a Dockerfile itself, so that -f %s can't name another one",
-			       streq(f->o->context, "-") ? "standard input" : f->o->context,
-			       name);
+		return err_set(
+			e, ERR_USAGE,
+			"%s is a Dockerfile itself, so that -f %s can't name another one",
+			streq(f->o->context, "-") ? "standard input" : f->o->context, name);
 	if (f->source->is_dockerfile) {
 		f->to->file_name = xstrdup("Dockerfile");
 		f->to->text = f->source->dockerfile;
@@ -92,7 +92,8 @@ static int read_dockerfile(struct finder *f, struct err **e)
 static int open_context(struct finder *f, struct err **e)
 {
 	autofree char *common = xasprintf("%s/.dockerignore", f->source->dir);
-	const char *used = f->ignore_path && fs_exists(f->ignore_path) ? f->ignore_path : common;
+	const char *used =
+		f->ignore_path && fs_exists(f->ignore_path) ? f->ignore_path : common;
 	autostr text = STR_INIT;
 	bool has_file = f->source->is_local && fs_exists(used);
 

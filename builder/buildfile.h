@@ -1,12 +1,12 @@
 /*
  * buildfile.h - what a build is given: a Dockerfile, and the context it belongs to.
  *
- * The Dockerfile is -f FILE: a path on the host if the context is a directory, else a name in the
- * context; "-" is standard input. Without it: Dockerfile or dockerfile in the context, or the
- * context itself if that is no context but a Dockerfile.
+ * The Dockerfile is -f FILE: a path on the host if the context is a directory, else a name in
+ * the context; "-" is standard input. Without it: Dockerfile or dockerfile in the context, or
+ * the context itself if that is no context but a Dockerfile.
  *
- * The ignore file of a directory is FILE.dockerignore beside the Dockerfile, else .dockerignore in
- * its root, never both; other contexts have none.
+ * The ignore file of a directory is FILE.dockerignore beside the Dockerfile, else .dockerignore
+ * in its root, never both; other contexts have none.
  */
 #ifndef BUILDER_BUILDFILE_H
 #define BUILDER_BUILDFILE_H

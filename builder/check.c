@@ -38,16 +38,6 @@ void check_release(struct check *c)
 	*c = (struct check){ .text = STR_INIT };
 }
 
-static struct json *warning_json(const struct df_warning *w)
-{
-	struct json *o = json_object_new();
-
-	json_put(o, "rule", json_from_str(w->rule));
-	json_put(o, "line", json_from_int(w->line));
-	json_put(o, "message", json_from_str(w->message));
-	return o;
-}
-
 static struct json *error_json(const struct check *c)
 {
 	autofree char *text = c->error ? err_text(c->error) : NULL;
@@ -64,12 +54,9 @@ static struct json *error_json(const struct check *c)
 void check_print_json(const struct check *c)
 {
 	AUTO(json) o = json_object_new();
-	struct json *warnings = json_array_new();
 	autofree char *text = NULL;
 
-	vec_each (w, &c->warnings)
-		json_push(warnings, warning_json(w));
-	json_put(o, "warnings", warnings);
+	json_put(o, "warnings", df_warnings_to_json(&c->warnings));
 	json_put(o, "error", error_json(c));
 	text = json_text(o);
 	puts(text);

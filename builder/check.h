@@ -1,6 +1,6 @@
 /*
- * check.h - build checks from the command line: `kiln dockerfile check`, `kiln build --check`, and
- * the warnings of an ordinary build. dockerfile/lint.h has the rules.
+ * check.h - build checks from the command line: `kiln dockerfile check`, `kiln build --check`,
+ * and the warnings of an ordinary build. dockerfile/lint.h has the rules.
  */
 #ifndef BUILDER_CHECK_H
 #define BUILDER_CHECK_H
@@ -38,8 +38,9 @@ const char *check_option(const struct strv *build_args);
 bool check_keeps_git_dir(const struct strv *build_args);
 
 /*
- * The warnings of a build, to its progress. The planner knows better than the checks what is wrong:
- * all that is an error here is a warning that was asked to be one. o->build_args is filled in.
+ * The warnings of a build, to its progress. The planner knows better than the checks what is
+ * wrong: all that is an error here is a warning that was asked to be one. o->build_args is
+ * filled in.
  */
 int check_build(const struct dockerfile *df, const struct strv *build_args,
 		const struct lint_opts *o, struct progress *p, struct df_where *where,

@@ -21,7 +21,7 @@ struct raw {
 	unsigned long long disk;
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
-	struct strv secrets, ssh, no_cache_filter;
+	struct strv secrets, ssh, no_cache_filter, limits;
 	const char *on_error;
 	bool is_json, is_quiet, is_check, is_dry_run;
 };
@@ -119,7 +119,7 @@ static int take_on_error(const struct raw *raw, struct build_opts *o, struct err
 
 static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 {
-	if (take_on_error(raw, o, e))
+	if (take_on_error(raw, o, e) || rootfs_limits_set_all(&o->limits, &raw->limits, e))
 		return -1;
 	if (raw->memory && parse_memory(raw->memory, &o->memory_mib, e))
 		return -1;
@@ -206,6 +206,7 @@ static void release(struct raw *raw, struct build_opts *o)
 {
 	strv_release(&raw->secrets);
 	strv_release(&raw->ssh);
+	strv_release(&raw->limits);
 	strv_release(&raw->no_cache_filter);
 	strv_release(&o->names);
 	strv_release(&o->build_args);
@@ -219,7 +220,8 @@ static void release(struct raw *raw, struct build_opts *o)
 int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 {
 	struct raw raw = { .cpus = BUILD_CPUS, .ready_timeout = BUILD_READY_TIMEOUT_SEC };
-	struct build_opts o = { .memory_mib = BUILD_MEMORY_MIB };
+	struct build_opts o = { .memory_mib = BUILD_MEMORY_MIB,
+				.registry = REGISTRY_OPTIONS_INIT };
 	autostrv operands = STRV_INIT;
 	struct command with_notes = *self;
 	const struct option_def defs[] = {
@@ -267,6 +269,9 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "run every step of these stages again" },
 		{ 0, "pull", OPTION_BOOL, &o.is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
+		REGISTRY_OPTION_DEFS(&o.registry),
+		{ 0, "limit", OPTION_STRV, &raw.limits, "NAME=N",
+		  "accept more, or less, from an image (see kiln-flatten(1))" },
 		{ 0, "cache-limit", OPTION_STR, &raw.cache_limit, "SIZE",
 		  "size of the build cache after this build, or none (default 20g)" },
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",

@@ -1,7 +1,8 @@
 /*
- * cmd_dockerfile.c - `kiln dockerfile parse|expand|ignored|check`: how kiln reads a Dockerfile, its
- * variables and its ignore file, and what it thinks of it, for people and for comparison with other builders. Exit status
- * 1 is what is wrong with the text, 2 a wrong command line or a file that can't be read.
+ * cmd_dockerfile.c - `kiln dockerfile parse|expand|ignored|check`: how kiln reads a Dockerfile,
+ * its variables and its ignore file, and what it thinks of it, for people and for comparison
+ * with other builders. Exit status 1 is what is wrong with the text, 2 a wrong command line or
+ * a file that can't be read.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -304,7 +305,8 @@ static int show_family(const struct command *self, int argc, char **argv, struct
 	status = options_parse(&with_notes, defs, argc, argv, &operands, NULL, e);
 	if (status)
 		return status < 0 ? -1 : 0;
-	return err_set(e, ERR_USAGE, "kiln dockerfile needs one of parse, expand, ignored, check");
+	return err_set(e, ERR_USAGE,
+		       "kiln dockerfile needs one of parse, expand, ignored, check");
 }
 
 int cmd_dockerfile(const struct command *self, int argc, char **argv, struct err **e)

@@ -145,7 +145,7 @@ static void check_kernel(struct doctor *d, const char *cache_dir)
 /* Any answer from a registry, even "no such image", shows that it can be reached. */
 static void check_registry(struct doctor *d)
 {
-	struct oci_opts o = { .blob_dir = store_blob_dir(d->store) };
+	struct oci_opts o = { .is_kept = true, .blob_dir = store_blob_dir(d->store) };
 	autofree char *ref = xasprintf("%s/kiln/doctor:probe", d->registry);
 	struct err *why = NULL;
 	AUTO(oci_image) image = NULL;
@@ -161,7 +161,7 @@ static void check_registry(struct doctor *d)
 
 static void check_image(struct doctor *d, const char *ref)
 {
-	struct oci_opts o = { .blob_dir = store_blob_dir(d->store) };
+	struct oci_opts o = { .is_kept = true, .blob_dir = store_blob_dir(d->store) };
 	struct err *why = NULL;
 	AUTO(oci_image) image = NULL;
 	autofree char *human = NULL;

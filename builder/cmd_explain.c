@@ -140,7 +140,7 @@ static void release(struct explain *x)
 
 int cmd_explain(const struct command *self, int argc, char **argv, struct err **e)
 {
-	struct explain x = { 0 };
+	struct explain x = { .o = { .registry = REGISTRY_OPTIONS_INIT } };
 	struct build_opts *o = &x.o;
 	struct command with_notes = *self;
 	autostrv operands = STRV_INIT;
@@ -163,6 +163,7 @@ int cmd_explain(const struct command *self, int argc, char **argv, struct err **
 		  "as if every step of these stages were run" },
 		{ 0, "pull", OPTION_BOOL, &o->is_pulled, NULL,
 		  "ask the registry what the image's name means now" },
+		REGISTRY_OPTION_DEFS(&o->registry),
 		{ 0, "json", OPTION_BOOL, &x.is_json, NULL, "print a JSON object" },
 		{ 0 },
 	};

@@ -64,7 +64,8 @@ char *context_join(const char *dir, const char *name)
 
 /* ---- one file into the digest ---- */
 
-/* Of all, but what belongs to the host's own labels: security.* other than capabilities, system.*. */
+/* Of all, but what belongs to the host's own labels: security.* other than capabilities,
+ * system.*. */
 static bool is_kept_xattr(const char *name)
 {
 	return streq(name, "security.capability") ||

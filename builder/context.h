@@ -65,8 +65,8 @@ struct context_selection {
 	size_t first_add, n_add;
 };
 /*
- * ERR_USAGE: a source is missing, ignored, outside; and the errors of addsource.h. *ret is zeroed,
- * or was filled by context_add_inline().
+ * ERR_USAGE: a source is missing, ignored, outside; and the errors of addsource.h. *ret is
+ * zeroed, or was filled by context_add_inline().
  */
 int context_select(struct context *c, const struct context_ask *ask,
 		   struct context_selection *ret, struct err **e);

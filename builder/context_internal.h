@@ -13,8 +13,8 @@
 #include "dockerfile/ignore.h"
 
 struct context_file {
-	char *name; /* relative to the root */
-	char *link; /* symlink target, or NULL */
+	char *name;         /* relative to the root */
+	char *link;         /* symlink target, or NULL */
 	struct str *xattrs; /* packed (rootfs/xattr.h), or NULL */
 	struct stat st;
 	struct str content; /* of a file that is in no directory; st has its size */

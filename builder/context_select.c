@@ -7,6 +7,7 @@
 #include "builder/context_internal.h"
 #include "builder/sources.h"
 #include "dockerfile/value.h"
+#include "rootfs/agent/glob.h"
 #include "rootfs/rootfs.h"
 
 enum { LINKS_MAX = 40, MATCH_DEPTH_MAX = 256 };
@@ -334,7 +335,7 @@ static int select_wild(struct selecting *s, const struct found *at, struct err *
 	autostrv matches = STRV_INIT;
 	autofree char *dir = NULL;
 
-	while (!source_is_wild(wild))
+	while (!glob_is_wild(wild))
 		wild = strchr(wild, '/') + 1;
 	if (wild > at->path) {
 		autofree char *literal = xstrndup(at->path, (size_t)(wild - at->path) - 1);
@@ -361,7 +362,8 @@ static int select_wild(struct selecting *s, const struct found *at, struct err *
 static int select_source(struct selecting *s, const char *source, struct err **e)
 {
 	if (s->ask->add && df_source_kind(source) != DF_SOURCE_PATH)
-		return addsources_fetch(s->ask->add, source, s->ask->add_flags, s->h, s->ret, e);
+		return addsources_fetch(s->ask->add, source, s->ask->add_flags, s->h, s->ret,
+					e);
 	autofree char *clean = source_clean(source, s->ask->has_parents);
 	size_t kept = source_kept(clean);
 	struct found at = { clean, 0, source };

@@ -53,7 +53,8 @@ static int take_dockerfile(struct contextsource *c, int fd, const char *what, st
 		return err_sys(e, "reading %s", what);
 	if (fs_read_fd(fd, what, CONTEXT_MAX_FILE_BYTES, &c->dockerfile, e)) {
 		if ((*e)->code == ERR_LIMIT)
-			return err_wrap(e, "%s is no tar, and too large for a Dockerfile", what);
+			return err_wrap(e, "%s is no tar, and too large for a Dockerfile",
+					what);
 		return -1;
 	}
 	if (memchr(c->dockerfile.at, 0, c->dockerfile.len))
@@ -145,15 +146,14 @@ static int from_git(struct contextsource *c, const char *word, bool keeps_git_di
 	if (df_git_parse(word, &git, e))
 		return err_wrap(e, "the build context %s", word);
 	free(take(c->dir));
-	failed = gitclone(
-		&(struct gitclone_opts){
-			.from = &git,
-			.checksum = git.checksum,
-			.dir = dir,
-			.keeps_git_dir = git.has_keep_git_dir ? git.keeps_git_dir
-							      : keeps_git_dir,
-			.is_file_ok = str_starts(word, "file://") },
-		commit, &c->dir, e);
+	failed = gitclone(&(struct gitclone_opts){ .from = &git,
+						   .checksum = git.checksum,
+						   .dir = dir,
+						   .keeps_git_dir = git.has_keep_git_dir
+									    ? git.keeps_git_dir
+									    : keeps_git_dir,
+						   .is_file_ok = str_starts(word, "file://") },
+			  commit, &c->dir, e);
 	df_git_release(&git);
 	return failed;
 }

@@ -1,5 +1,6 @@
 /*
- * contextsource.h - what the word for a build context means: it becomes a directory on the host.
+ * contextsource.h - what the word for a build context means: it becomes a directory on the
+ * host.
  *
  *   DIR                    the directory itself
  *   FILE                   a tar (untar.h) in the file system, unpacked
@@ -7,11 +8,12 @@
  *   http://..., https://... likewise, told apart by content
  *   https://....git#REF:SUBDIR, git@host:path, ssh://, git://, file://   a git repository
  *
- * What is unpacked or fetched lies in a work directory of the store, which goes with the context.
+ * What is unpacked or fetched lies in a work directory of the store, which goes with the
+ * context.
  *
- * Trust: all but a directory is hostile. CONTEXT_MAX_BYTES bounds what comes from standard input or
- * a URL, untar.h what is unpacked.
- * Errors: ERR_NOTFOUND, ERR_USAGE (neither tar nor Dockerfile), ERR_NET, ERR_CORRUPT, ERR_LIMIT.
+ * Trust: all but a directory is hostile. CONTEXT_MAX_BYTES bounds what comes from standard
+ * input or a URL, untar.h what is unpacked. Errors: ERR_NOTFOUND, ERR_USAGE (neither tar nor
+ * Dockerfile), ERR_NET, ERR_CORRUPT, ERR_LIMIT.
  *
  * Spec: docker build's "PATH | URL | -".
  */
@@ -29,8 +31,8 @@
 enum { CONTEXT_MAX_FILE_BYTES = 16 << 20 }; /* of a Dockerfile, an ignore file */
 
 struct contextsource {
-	char *dir;      /* the context's root */
-	bool is_local;  /* a directory of the user's: its .dockerignore counts */
+	char *dir;          /* the context's root */
+	bool is_local;      /* a directory of the user's: its .dockerignore counts */
 	bool is_dockerfile; /* there was no context but a Dockerfile: dir is empty */
 	struct str dockerfile;
 	struct workdir *work; /* NULL if is_local */
@@ -48,8 +50,8 @@ bool contextsource_is_path(const char *word);
 int contextsource_read(const struct contextsource *c, const char *name, struct str *ret,
 		       struct err **e);
 
-/* The context of a --build-context NAME=WORD, its own .dockerignore in force if it is a directory;
- * it owns its source. */
+/* The context of a --build-context NAME=WORD, its own .dockerignore in force if it is a
+ * directory; it owns its source. */
 int context_open_word(struct store *store, const char *word, struct context **ret,
 		      struct err **e);
 

@@ -127,6 +127,7 @@ static int add_tree(struct scene *s, size_t number, const struct record_mount *m
 	stage->base = base;
 	base->name = xstrdup("");
 	base->digest = xstrdup("");
+	base->blobs_fd = -1;
 	snprintf(base->key, sizeof(base->key), "%s", m->from_key);
 	return chain_open(s->o->store, m->from_disk, &stage->chain, e);
 }

@@ -151,7 +151,7 @@ static int judge_status(struct transfer *t, struct err **e)
 	if (status == 200 || t->to->is_unchanged)
 		return 0;
 	return err_set(e,
-		       status == 404 || status == 410	? ERR_NOTFOUND
+		       status == 404 || status == 410   ? ERR_NOTFOUND
 		       : status == 401 || status == 403 ? ERR_AUTH
 							: ERR_NET,
 		       "the server answers with status %ld", status);
@@ -181,7 +181,9 @@ int download_get(const struct download_opts *o, int fd, struct download *ret, st
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	AUTO(sha256) hash = sha256_new();
-	struct transfer t = { .o = o, .to = ret, .hash = hash, .fd = fd, .last_sec = now_sec() };
+	struct transfer t = {
+		.o = o, .to = ret, .hash = hash, .fd = fd, .last_sec = now_sec()
+	};
 	struct curl_slist *headers = NULL;
 	int failed;
 

@@ -4,9 +4,9 @@
  *
  * Policy:  http and https, whichever the user wrote; from https nothing is redirected to http.
  *          Certificates are verified. Proxies as curl takes them from the environment.
- * Limits:  DOWNLOAD_MAX_REDIRECTS, DOWNLOAD_MAX_HEADER_BYTES, and the caller's max_bytes; a transfer
- *          without a byte for DOWNLOAD_STALL_SEC is ERR_NET.
- * Errors:  ERR_NET, ERR_NOTFOUND (404, 410), ERR_AUTH (401, 403), ERR_LIMIT.
+ * Limits:  DOWNLOAD_MAX_REDIRECTS, DOWNLOAD_MAX_HEADER_BYTES, and the caller's max_bytes; a
+ * transfer without a byte for DOWNLOAD_STALL_SEC is ERR_NET. Errors:  ERR_NET, ERR_NOTFOUND
+ * (404, 410), ERR_AUTH (401, 403), ERR_LIMIT.
  */
 #ifndef BUILDER_DOWNLOAD_H
 #define BUILDER_DOWNLOAD_H
@@ -35,8 +35,8 @@ struct download {
 	bool is_unchanged; /* the server says that what has the ETag is still right: no bytes */
 	char digest[SHA256_HEX + 1]; /* of the bytes */
 	uint64_t size_bytes;
-	char *etag;             /* or NULL */
-	int64_t modified_sec;   /* Last-Modified; 0 if the server doesn't say */
+	char *etag;           /* or NULL */
+	int64_t modified_sec; /* Last-Modified; 0 if the server doesn't say */
 };
 
 /* Writes the body to fd, from where it stands. */

@@ -179,22 +179,35 @@ static const char *plural(size_t n)
 	return n == 1 ? "step" : "steps";
 }
 
-static void add_time(const struct forecast *f, struct str *s)
+static void add_steps_time(const struct forecast *f, struct str *s)
 {
+	size_t n_known = f->n_run - f->n_unknown_time;
 	autofree char *known = human_ms(f->run_ms);
 
-	str_addf(s, "  time:    %s for %zu %s", known, f->n_run - f->n_unknown_time,
-		 plural(f->n_run - f->n_unknown_time));
+	if (n_known)
+		str_addf(s, "%s for %zu %s", known, n_known, plural(n_known));
+	if (n_known && f->n_unknown_time)
+		str_add(s, ", and ");
 	if (f->n_unknown_time)
-		str_addf(s, ", and %zu %s that no build on record has run", f->n_unknown_time,
+		str_addf(s, "%zu %s that no build on record has run", f->n_unknown_time,
 			 plural(f->n_unknown_time));
-	if (f->other_ms >= 0) {
-		autofree char *other = human_ms(f->other_ms);
+	if (!f->n_run)
+		str_add(s,
+			"no step is run, and if the template is the same as it was, nothing at "
+			"all is done");
+}
 
-		str_addf(s, "; %s to pull, boot, start and save, if it is as it was\n", other);
-	} else {
+static void add_time(const struct forecast *f, struct str *s)
+{
+	autofree char *other = human_ms(f->other_ms);
+
+	str_add(s, "  time:    ");
+	add_steps_time(f, s);
+	if (f->other_ms >= 0)
+		str_addf(s, "; %s to pull, boot, start and save, if that is as it was\n",
+			 other);
+	else
 		str_add(s, "; how long pulling, booting and saving take isn't known\n");
-	}
 }
 
 static void add_image(const struct forecast *f, struct str *s)

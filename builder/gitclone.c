@@ -68,8 +68,7 @@ static int git_failed(int err_fd, struct err **e)
 	line = strstr(text.at, "fatal: ");
 	if (line)
 		line[strcspn(line, "\n")] = '\0';
-	str_add_visible(&shown, line ? line + 7 : text.at,
-			strlen(line ? line + 7 : text.at));
+	str_add_visible(&shown, line ? line + 7 : text.at, strlen(line ? line + 7 : text.at));
 	return err_set(e, is_missing ? ERR_NOTFOUND : ERR_NET, "git: %s",
 		       shown.len ? shown.at : "it failed without a word");
 }
@@ -79,10 +78,22 @@ static int run_git(struct git *g, const char *cwd, struct str *ret_out, struct e
 		   const char *const *words)
 {
 	static const char *const before[] = {
-		"git",		  "-c", "core.hooksPath=/dev/null", "-c",
-		"core.fsmonitor=false", "-c", "core.autocrlf=false",	   "-c",
-		"init.defaultBranch=main", "-c", "advice.detachedHead=false", "-c",
-		"core.protectHFS=true", "-c", "core.protectNTFS=true",	   "-c",
+		"git",
+		"-c",
+		"core.hooksPath=/dev/null",
+		"-c",
+		"core.fsmonitor=false",
+		"-c",
+		"core.autocrlf=false",
+		"-c",
+		"init.defaultBranch=main",
+		"-c",
+		"advice.detachedHead=false",
+		"-c",
+		"core.protectHFS=true",
+		"-c",
+		"core.protectNTFS=true",
+		"-c",
 		"gc.auto=0",
 	};
 	autostrv argv = STRV_INIT;
@@ -212,8 +223,8 @@ static int fetch(struct git *g, const char *dir, struct err **e)
 	if (GIT(g, NULL, NULL, e, "init", "--quiet", "--template=", "--", dir) ||
 	    GIT(g, dir, NULL, e, "remote", "add", "--", "origin", from->remote))
 		return -1;
-	if (GIT(g, dir, NULL, &why, "fetch", "--quiet", "--no-tags", "--depth=1", "--update-head-ok",
-		"origin", wanted) == 0)
+	if (GIT(g, dir, NULL, &why, "fetch", "--quiet", "--no-tags", "--depth=1",
+		"--update-head-ok", "origin", wanted) == 0)
 		return GIT(g, dir, NULL, e, "checkout", "--quiet", "--detach", "FETCH_HEAD");
 	if (!is_commit(from->ref)) {
 		*e = why;

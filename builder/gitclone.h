@@ -2,13 +2,13 @@
  * gitclone.h - the files of a git repository at one commit, by the git program.
  *
  * Policy:  the protocols are http, https, ssh, git; file for contexts alone. Hooks, templates,
- *          configuration of the system and of the user's account other than credentials and proxies
- *          play no part; nothing is asked on the terminal. Submodules are fetched too (all but file
- *          URLs), unless the repository's URL says not to.
- * Result:  files of mode 0644 or 0755, directories 0755, as git has them, whatever the umask. Files
- *          that only look like part of a repository (".git" in any case) are never taken from it.
- * Errors:  ERR_NOTFOUND (no git program, no such reference, no such subdirectory), ERR_NET,
- *          ERR_USAGE (a checksum that isn't the commit's).
+ *          configuration of the system and of the user's account other than credentials and
+ * proxies play no part; nothing is asked on the terminal. Submodules are fetched too (all but
+ * file URLs), unless the repository's URL says not to. Result:  files of mode 0644 or 0755,
+ * directories 0755, as git has them, whatever the umask. Files that only look like part of a
+ * repository (".git" in any case) are never taken from it. Errors:  ERR_NOTFOUND (no git
+ * program, no such reference, no such subdirectory), ERR_NET, ERR_USAGE (a checksum that isn't
+ * the commit's).
  *
  * Spec: BuildKit's source/git.
  */
@@ -30,8 +30,8 @@ struct gitclone_opts {
 	bool is_file_ok; /* file:// */
 };
 
-/* *ret_dir: o->dir, or the subdirectory of it that was asked for, inside it whatever links there
- * are; the caller frees. */
+/* *ret_dir: o->dir, or the subdirectory of it that was asked for, inside it whatever links
+ * there are; the caller frees. */
 int gitclone(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1], char **ret_dir,
 	     struct err **e);
 /* The commit that a reference means at the remote now, without fetching files. */

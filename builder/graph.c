@@ -1,5 +1,6 @@
 #include "builder/graph.h"
 
+#include "builder/basedisk.h"
 #include "builder/turn.h"
 
 struct base *graph_base(const struct graph *g, size_t stage)
@@ -41,7 +42,7 @@ static int ensure_base(const struct steps_opts *o, struct stage *s, struct err *
 	*g->where = s->plan->where;
 	if (s->base) {
 		s->is_shown = true;
-		if (base_disk(g->store, s->base, g->who, g->progress, &s->chain, e))
+		if (base_disk(g->store, s->base, g->limits, g->who, g->progress, &s->chain, e))
 			return -1;
 	} else {
 		const struct stage *below = &g->stages[s->plan->below];
@@ -66,8 +67,8 @@ static int ensure_tree(const struct steps_opts *o, const struct tree *t, struct 
 	image = tree_image(o->graph, t->name);
 	if (image->chain.disks.n)
 		return 0;
-	return base_disk(o->graph->store, image->base, o->graph->who, o->graph->progress,
-			 &image->chain, e);
+	return base_disk(o->graph->store, image->base, o->graph->limits, o->graph->who,
+			 o->graph->progress, &image->chain, e);
 }
 
 /* What the steps that are still to be run read from. */

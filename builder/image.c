@@ -3,8 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "builder/turn.h"
-#include "rootfs/rootfs.h"
 #include "snapshot/store_prune.h"
 
 /* ---- names ---- */
@@ -26,15 +24,17 @@ static int context_value(const char *value, char **ret, struct err **e)
 		*ret = xstrdup(value + strlen(image));
 		return 0;
 	}
-	if (str_starts(value, "template:")) {
+	if (str_starts(value, "template:") || oci_is_local(value)) {
 		*ret = xstrdup(value);
 		return 0;
 	}
-	return err_set(e, ERR_USAGE,
-		       "--build-context value \"%s\" is a build context: it can be copied from, "
-		       "but is no image to start from (oci-layout://DIR[:TAG], "
-		       "docker-image://REFERENCE, template:NAME)",
-		       value);
+	return err_set(
+		e, ERR_USAGE,
+		"--build-context value \"%s\" is a build context: it can be copied from, "
+		"but is no image to start from (oci-layout://DIR[:TAG], "
+		"docker-image://REFERENCE, oci-archive:FILE, docker-archive:FILE, "
+		"template:NAME)",
+		value);
 }
 
 int image_check_contexts(const struct strv *contexts, struct err **e)
@@ -50,7 +50,8 @@ int image_check_contexts(const struct strv *contexts, struct err **e)
 	return 0;
 }
 
-int image_context_word(const struct strv *contexts, const char *name, char **ret, struct err **e)
+int image_context_word(const struct strv *contexts, const char *name, char **ret,
+		       struct err **e)
 {
 	size_t n = strlen(name);
 
@@ -136,13 +137,17 @@ static int remember(struct store *s, const char *name, const struct base *b, str
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
 			 struct base *b, struct progress *p, struct err **e)
 {
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s) };
-	bool is_remembered = !str_starts(ref, "oci:") && !strchr(ref, '@');
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = !o->has_no_store };
+	/* What is remembered is the image for the platform that is asked for without saying so.
+	 */
+	bool is_remembered = !oci_is_local(ref) && !strchr(ref, '@') && !o->registry->platform;
 	autofree char *name = full_name(ref);
 	autofree char *digest = NULL;
 	autofree char *pinned = NULL;
 	int found = 0;
 
+	registry_options_apply(o->registry, &oci);
+	b->registry = *o->registry;
 	if (is_remembered && !o->is_pulled)
 		found = store_ref_get(s, name, &digest, e);
 	if (found < 0)
@@ -153,7 +158,7 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 		pinned = xasprintf("%s@%s", ref, digest);
 	if (oci_resolve(found ? pinned : ref, &oci, &b->image, e))
 		return -1;
-	if (is_remembered && !found && remember(s, name, b, p, e))
+	if (is_remembered && !found && !o->has_no_store && remember(s, name, b, p, e))
 		return -1;
 	oci_config_copy(&b->config, &b->image->config);
 	b->digest = xstrdup(b->image->digest);
@@ -204,123 +209,4 @@ void base_free(struct base *b)
 	oci_image_free(b->image);
 	tmpl_free(b->tmpl);
 	free(b);
-}
-
-/* ---- the disk ---- */
-
-struct rootfs_layer *image_layers(const struct oci_image *image)
-{
-	struct rootfs_layer *layers = xcalloc(image->layers.n, sizeof(*layers));
-
-	for (size_t i = 0; i < image->layers.n; i++) {
-		const struct oci_layer *l = &image->layers.at[i];
-
-		layers[i] = (struct rootfs_layer){
-			.path = l->path,
-			.digest = l->is_verified ? NULL : l->digest,
-			.diff_id = *l->diff_id ? l->diff_id : NULL,
-		};
-	}
-	return layers;
-}
-
-int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e)
-{
-	AUTO(store_disk) disk = NULL;
-	int found;
-
-	if (b->tmpl)
-		return chain_open(s, b->tmpl->chain.at[b->tmpl->chain.n - 1], ret, e) ? -1 : 1;
-	found = store_disk_find(s, b->key, "", UINT64_MAX, &disk, e);
-	if (found == 1)
-		chain_push(ret, take(disk));
-	return found;
-}
-
-static void fetched(void *arg, const char *digest, int64_t done_bytes, int64_t total_bytes)
-{
-	progress_bytes(arg, digest, done_bytes, total_bytes);
-}
-
-static int flatten_image(struct base *b, const char *path, struct rootfs_stats *ret,
-			 struct err **e)
-{
-	autofree struct rootfs_layer *layers = b->image ? image_layers(b->image) : NULL;
-	struct rootfs_flatten_opts o = {
-		.layers = layers,
-		.n_layers = b->image ? b->image->layers.n : 0,
-		.out_path = path,
-	};
-
-	if (rootfs_flatten(&o, ret, e))
-		return err_wrap(e, "writing the root file system of %s", b->name);
-	return 0;
-}
-
-/* A stored layer that has gone bad since is fetched once more. */
-static int fetch_and_flatten(struct store *s, struct base *b, struct progress *p,
-			     const char *path, struct rootfs_stats *ret, struct err **e)
-{
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .progress = fetched, .arg = p };
-	struct err *ignored = NULL;
-
-	if (b->image && oci_fetch(b->image, &oci, e))
-		return err_wrap(e, "pulling %s", b->name);
-	if (flatten_image(b, path, ret, e) == 0)
-		return 0;
-	if (!b->image || (*e)->code != ERR_CORRUPT ||
-	    oci_recheck(b->image, &oci, &ignored) <= 0) {
-		err_drop(&ignored);
-		return -1;
-	}
-	err_drop(e);
-	if (oci_fetch(b->image, &oci, e))
-		return err_wrap(e, "pulling %s again, since a stored layer was damaged",
-				b->name);
-	return flatten_image(b, path, ret, e);
-}
-
-static int make_disk(struct store *s, struct base *b, struct progress *p, struct chain *ret,
-		     struct err **e)
-{
-	AUTO(workdir) work = NULL;
-	autofree char *path = NULL;
-	autofree char *what = xasprintf("FROM %s", b->name);
-	struct store_disk *disk;
-	struct rootfs_stats stats;
-
-	if (workdir_new(s, &work, e))
-		return -1;
-	path = workdir_path(work, "base.ext4");
-	if (fetch_and_flatten(s, b, p, path, &stats, e))
-		return -1;
-	if (store_disk_add(s, path, b->key, "", stats.image_bytes, what, &disk, e))
-		return err_wrap(e, "storing the base disk of %s", b->name);
-	chain_push(ret, disk);
-	return 0;
-}
-
-int base_disk(struct store *s, struct base *b, const char *who, struct progress *p,
-	      struct chain *ret, struct err **e)
-{
-	AUTO(store_key) turn = NULL;
-	int found = base_disk_find(s, b, ret, e);
-
-	if (!found)
-		found = turn_take(s, b->key, who, p, &turn, e) ? -1
-							       : base_disk_find(s, b, ret, e);
-	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
-	if (found < 0)
-		return -1;
-	if (!found && make_disk(s, b, p, ret, e)) {
-		progress_failed(p);
-		return -1;
-	}
-	if (b->blobs_fd >= 0)
-		close(take_fd(b->blobs_fd));
-	if (found)
-		progress_cached(p);
-	else
-		progress_done(p);
-	return 0;
 }

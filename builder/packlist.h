@@ -1,8 +1,8 @@
 /*
  * packlist.h - files from several places that become one read-only image (rootfs_pack()).
  *
- * The bytes that are packed have to be those that were looked at: a file that changed in between is
- * ERR_USAGE.
+ * The bytes that are packed have to be those that were looked at: a file that changed in
+ * between is ERR_USAGE.
  */
 #ifndef BUILDER_PACKLIST_H
 #define BUILDER_PACKLIST_H
@@ -20,8 +20,8 @@ void packlist_free(struct packlist *l);
 DEFINE_AUTO(packlist)
 
 /*
- * Adds a file; its strings and attributes are copied. dir_fd (borrowed) and path are where the bytes
- * of a regular file are; seen: how it looked, NULL: it is ours alone.
+ * Adds a file; its strings and attributes are copied. dir_fd (borrowed) and path are where the
+ * bytes of a regular file are; seen: how it looked, NULL: it is ours alone.
  */
 void packlist_add(struct packlist *l, const struct rootfs_file *f, int dir_fd, const char *path,
 		  const struct stat *seen);

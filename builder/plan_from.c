@@ -41,8 +41,14 @@ const char *plan_context_value(const struct plan_opts *o, const char *name)
 
 bool plan_is_local_context(const char *value)
 {
-	return !str_starts(value, "template:") && !str_starts(value, "oci-layout://") &&
-	       !str_starts(value, "docker-image://");
+	static const char *const images[] = { "template:",     "oci:",
+					      "oci-layout://", "docker-image://",
+					      "oci-archive:",  "docker-archive:" };
+
+	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++)
+		if (str_starts(value, images[i]))
+			return false;
+	return true;
 }
 
 /* The latest earlier stage of exactly this name. */

@@ -86,7 +86,9 @@ static int make_plan(struct recipe *r, struct err **e)
 				.base = resolve_base,
 				.arg = r };
 
-	r->graph.images_from = (struct image_opts){ &r->o->contexts, r->o->is_pulled };
+	r->graph.images_from = (struct image_opts){ .contexts = &r->o->contexts,
+						    .is_pulled = r->o->is_pulled,
+						    .registry = &r->o->registry };
 	r->n_bases = count_from(r->df);
 	r->bases = xcalloc(r->n_bases, sizeof(*r->bases));
 	if (plan_make(r->df, &po, &r->plan, &r->where, e))
@@ -156,6 +158,7 @@ static int open_graph(struct recipe *r, struct err **e)
 	r->graph.has_no_cache = r->o->has_no_cache;
 	r->graph.no_cache_filter = &r->o->no_cache_filter;
 	r->graph.who = r->who;
+	r->graph.limits = &r->o->limits;
 	r->graph.max_fs_bytes = r->o->disk_bytes ? r->o->disk_bytes : UINT64_MAX;
 	r->graph.where = &r->where;
 	main_context.context = take(r->file->context);

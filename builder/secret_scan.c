@@ -21,7 +21,8 @@ struct secret_scan {
 	struct scan *scan;
 	size_t n_marks;
 	struct strv bases;
-	uint8_t *in_base; /* what the base disks hold; NULL: not looked yet */
+	size_t n_asked;   /* of the bases: those that in_base speaks of */
+	uint8_t *in_base; /* what they hold, by mark */
 };
 
 /* ---- what is looked for ---- */
@@ -131,6 +132,7 @@ struct secret_scan *secret_scan_new(const struct secrets *secrets, struct progre
 		secret_scan_free(s);
 		return NULL;
 	}
+	s->in_base = xcalloc(s->n_marks, 1);
 	s->scan = scan_new();
 	secret_scan_each(s, add_to_scan, s->scan);
 	scan_close(s->scan);
@@ -155,7 +157,7 @@ const char *secret_scan_id(const struct secret_scan *s, size_t n)
 
 /* ---- what was found ---- */
 
-/* 1 with the form in which most of it was found. */
+/* If so, *ret is the form in which most of it was found. */
 static bool is_found(const struct wanted *w, const uint8_t *found, enum secret_form *ret)
 {
 	size_t n_pieces = 0, by_form[SECRET_FORMS] = { 0 };
@@ -188,12 +190,9 @@ static int ask_base(struct secret_scan *s, struct wanted *w, struct err **e)
 {
 	enum secret_form form;
 
-	if (!s->in_base) {
-		s->in_base = xcalloc(s->n_marks, 1);
-		for (size_t i = 0; i < s->bases.n; i++)
-			if (scan_file(s->scan, s->bases.at[i], s->in_base, e))
-				return err_wrap(e, "searching the base image for secrets");
-	}
+	for (; s->n_asked < s->bases.n; s->n_asked++)
+		if (scan_file(s->scan, s->bases.at[s->n_asked], s->in_base, e))
+			return err_wrap(e, "searching the base image for secrets");
 	if (is_found(w, s->in_base, &form) && !w->is_in_base) {
 		w->is_in_base = true;
 		progress_warn(s->progress,

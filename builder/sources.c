@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dockerfile/ignore.h"
+#include "rootfs/agent/glob.h"
 
 static char *clean(const char *source)
 {
@@ -50,21 +51,10 @@ size_t source_kept(const char *clean_source)
 	return pivot ? (size_t)(pivot - clean_source) + 3 : 0;
 }
 
-bool source_is_wild(const char *component)
-{
-	for (; *component && *component != '/'; component++) {
-		if (*component == '\\' && component[1])
-			component++;
-		else if (strchr("*?[", *component))
-			return true;
-	}
-	return false;
-}
-
 bool source_has_wildcard(const char *path)
 {
 	for (const char *at = path; *at; at++)
-		if ((at == path || at[-1] == '/') && source_is_wild(at))
+		if ((at == path || at[-1] == '/') && glob_is_wild(at))
 			return true;
 	return false;
 }

@@ -16,7 +16,6 @@
 char *source_clean(const char *source, bool has_parents);
 /* Where in a clean source the part begins that --parents keeps. */
 size_t source_kept(const char *clean);
-bool source_is_wild(const char *component); /* up to the next '/' */
 bool source_has_wildcard(const char *path);
 
 /* --exclude as rootfs/agent/selection.h reads it: trimmed, clean, without a leading slash, '!'

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/proc.h"
 #include "base/vec.h"
+#include "builder/ssh_wire.h"
 
 struct ssh_agent {
 	char *id, *socket;
@@ -245,21 +246,6 @@ int ssh_relay_start(const struct ssh_agents *a, const char *id, const char *name
 	return 0;
 }
 
-static uint32_t get_le(const char *at)
-{
-	const uint8_t *b = (const uint8_t *)at;
-
-	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-/* The ssh agent protocol's own numbers. */
-static uint32_t get_be(const char *at)
-{
-	const uint8_t *b = (const uint8_t *)at;
-
-	return b[3] | (uint32_t)b[2] << 8 | (uint32_t)b[1] << 16 | (uint32_t)b[0] << 24;
-}
-
 static void put_frame(struct ssh_relay *r, uint32_t connection, const char *bytes, size_t n)
 {
 	do {
@@ -306,29 +292,32 @@ static int read_in_time(int fd, char *at, size_t n)
 	return 0;
 }
 
+/* From its first LENGTH_BYTES: of the whole message; -1: it is too long. */
+static ssize_t answer_length(const char *at)
+{
+	return ssh_message_next(at, LENGTH_BYTES + SSH_MESSAGE_MAX);
+}
+
 /* One request, whole, to the host's agent, and its answer to the guest. -1: no answer. */
 static int ask(struct ssh_relay *r, uint32_t i, const char *message, size_t n)
 {
 	struct ssh_connection *c = &r->connections[i];
 	autofree char *answer = NULL;
-	char length[LENGTH_BYTES];
 	struct err *why = NULL;
-	size_t bytes;
+	ssize_t whole;
 
 	if (c->fd < 0 && connect_to(r->agent->socket, &c->fd, &why)) {
 		err_drop(&why);
 		return -1;
 	}
-	if (fs_write_full(c->fd, message, n) || read_in_time(c->fd, length, sizeof(length)))
+	answer = xmalloc(LENGTH_BYTES + SSH_MESSAGE_MAX);
+	if (fs_write_full(c->fd, message, n) || read_in_time(c->fd, answer, LENGTH_BYTES))
 		return -1;
-	bytes = get_be(length);
-	if (bytes > SSH_MESSAGE_MAX)
+	whole = answer_length(answer);
+	if (whole < 0 ||
+	    read_in_time(c->fd, answer + LENGTH_BYTES, (size_t)whole - LENGTH_BYTES))
 		return -1;
-	answer = xmalloc(LENGTH_BYTES + bytes);
-	memcpy(answer, length, LENGTH_BYTES);
-	if (read_in_time(c->fd, answer + LENGTH_BYTES, bytes))
-		return -1;
-	put_frame(r, i, answer, LENGTH_BYTES + bytes);
+	put_frame(r, i, answer, (size_t)whole);
 	return 0;
 }
 
@@ -336,45 +325,41 @@ static void take_bytes(struct ssh_relay *r, uint32_t i, const char *bytes, size_
 {
 	struct str *request = &r->connections[i].request;
 	size_t at = 0;
+	ssize_t whole;
 
 	str_addn(request, bytes, n);
-	while (request->len - at >= LENGTH_BYTES) {
-		size_t length = get_be(request->at + at);
-
-		if (length > SSH_MESSAGE_MAX) {
-			end_connection(r, i, true);
-			return;
-		}
-		if (request->len - at < LENGTH_BYTES + length)
+	while ((whole = ssh_message_next(request->at + at, request->len - at)) > 0) {
+		if (ask(r, i, request->at + at, (size_t)whole))
+			whole = -1;
+		if (whole < 0)
 			break;
-		if (ask(r, i, request->at + at, LENGTH_BYTES + length)) {
-			end_connection(r, i, true);
-			return;
-		}
-		at += LENGTH_BYTES + length;
+		at += (size_t)whole;
 	}
+	if (whole < 0) {
+		end_connection(r, i, true);
+		return;
+	}
+	if (!at)
+		return;
 	memmove(request->at, request->at + at, request->len - at);
 	request->len -= at;
 }
 
 static int take_frames(struct ssh_relay *r, struct err **e)
 {
+	struct ssh_frame frame;
 	size_t at = 0;
+	ssize_t whole;
 
-	while (r->in.len - at >= HEADER_BYTES) {
-		uint32_t i = get_le(r->in.at + at), n = get_le(r->in.at + at + 4);
-
-		if (i >= PROTO_RELAY_CONNECTIONS || n > PROTO_RELAY_MAX)
-			return err_set(e, ERR_VM,
-				       "the guest's ssh relay sends what is no frame");
-		if (r->in.len - at - HEADER_BYTES < n)
-			break;
-		if (n)
-			take_bytes(r, i, r->in.at + at + HEADER_BYTES, n);
+	while ((whole = ssh_frame_next(r->in.at + at, r->in.len - at, &frame)) > 0) {
+		if (frame.n)
+			take_bytes(r, frame.connection, frame.bytes, frame.n);
 		else
-			end_connection(r, i, false);
-		at += HEADER_BYTES + n;
+			end_connection(r, frame.connection, false);
+		at += (size_t)whole;
 	}
+	if (whole < 0)
+		return err_set(e, ERR_VM, "the guest's ssh relay sends what is no frame");
 	if (!at)
 		return 0;
 	memmove(r->in.at, r->in.at + at, r->in.len - at);

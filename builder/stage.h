@@ -75,12 +75,13 @@ struct graph {
 	bool has_no_cache;
 	bool has_private_caches; /* cache mounts are copies, which are thrown away */
 	const struct strv *no_cache_filter; /* see cache_filter.h */
-	const char *who; /* we, to builds that wait for us */
+	const struct rootfs_limits *limits; /* of images */
+	const char *who;                    /* we, to builds that wait for us */
 	uint64_t max_fs_bytes; /* a cached result with a larger file system doesn't fit */
 	struct stage *stages;  /* as many as the plan has */
 	VEC(struct tree_image) images;
 	VEC(struct tree_context) contexts;
-	struct addsources *add; /* what ADD fetches and unpacks */
+	struct addsources *add;   /* what ADD fetches and unpacks */
 	struct plan_where *where; /* which lines are at work */
 };
 

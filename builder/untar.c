@@ -42,7 +42,7 @@ int untar_open(int fd, const char *scratch_path, struct untar **ret, struct err 
 	if (rootfs_archive_uncompress(fd, plain, UNTAR_MAX_BYTES, &is_done, e))
 		return -1;
 	u->path = is_done ? xstrdup(scratch_path) : xasprintf("/proc/self/fd/%d", fd);
-	o.path = u->path;
+	o.from.path = u->path;
 	if (layer_open(&o, &u->from, e))
 		return -1;
 	*ret = take(u);
@@ -181,15 +181,16 @@ static int make_file(struct untar *u, const struct layer_entry *ent, int parent,
 	if (write_data(u, fd, e))
 		return -1;
 	set_xattrs(fd, ent->xattrs);
-	if (ftruncate(fd, (off_t)ent->size_bytes) ||
-	    fchmod(fd, usable(ent->mode, S_IRUSR)) || futimens(fd, times))
+	if (ftruncate(fd, (off_t)ent->size_bytes) || fchmod(fd, usable(ent->mode, S_IRUSR)) ||
+	    futimens(fd, times))
 		return cannot_make(ent->path, e);
 	return 0;
 }
 
 static int make_folder(struct untar *u, const struct layer_entry *ent, struct err **e)
 {
-	struct folder f = { xstrdup(ent->path), usable(ent->mode, S_IRWXU),
+	struct folder f = { xstrdup(ent->path),
+			    usable(ent->mode, S_IRWXU),
 			    { ent->mtime_sec, ent->mtime_nsec } };
 	autoclose int fd = -1;
 
@@ -222,8 +223,8 @@ static int make_special(const struct layer_entry *ent, int parent, const char *n
 	else if (S_ISFIFO(ent->mode))
 		failed = mknodat(parent, name, S_IFIFO | (ent->mode & 07777), 0);
 	else
-		return err_set(e, ERR_USAGE,
-			       "%s is a device, which a build context can't hold", ent->path);
+		return err_set(e, ERR_USAGE, "%s is a device, which a build context can't hold",
+			       ent->path);
 	if (failed || utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW))
 		return cannot_make(ent->path, e);
 	return 0;
@@ -267,8 +268,8 @@ static int finish_folders(struct untar *u, struct err **e)
 	for (size_t i = u->folders.n; i > 0; i--) {
 		const struct folder *f = &u->folders.at[i - 1];
 		const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
-		autoclose int fd = open_inside(u->root, f->path, O_RDONLY | O_DIRECTORY |
-								 O_NOFOLLOW);
+		autoclose int fd =
+			open_inside(u->root, f->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 		/* A later entry may have taken its place. */
 		if (fd >= 0 && (fchmod(fd, f->mode) || futimens(fd, times)))

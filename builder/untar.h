@@ -2,8 +2,8 @@
  * untar.h - archives from outside (contexts, ADD): a tar, plain or gzip, bzip2, xz, zstd.
  *
  * Trust: the bytes are hostile. untar_into() makes files below one directory and nowhere else:
- * every name is resolved by the kernel inside it (openat2, RESOLVE_IN_ROOT), what is in the way is
- * unlinked, never followed. Devices are refused. Limits are the UNTAR_MAX_ ones.
+ * every name is resolved by the kernel inside it (openat2, RESOLVE_IN_ROOT), what is in the way
+ * is unlinked, never followed. Devices are refused. Limits are the UNTAR_MAX_ ones.
  */
 #ifndef BUILDER_UNTAR_H
 #define BUILDER_UNTAR_H
@@ -17,8 +17,8 @@
 enum { UNTAR_MAX_ENTRIES = 4000000 };
 
 struct untar;
-/* fd: the archive; borrowed, it must stay open. scratch_path: where an uncompressed copy may lie for
- * as long as the result lives. */
+/* fd: the archive; borrowed, it must stay open. scratch_path: where an uncompressed copy may
+ * lie for as long as the result lives. */
 int untar_open(int fd, const char *scratch_path, struct untar **ret, struct err **e);
 void untar_free(struct untar *u);
 DEFINE_AUTO(untar)

@@ -31,8 +31,8 @@ static int read_memo(const char *path, struct download *ret, struct err **e)
 	int64_t size;
 
 	if (fs_read_file(path, MEMO_MAX_BYTES, &text, e) ||
-	    json_parse(text.at, text.len, path, &o, e) ||
-	    json_get_str(o, "etag", &etag, e) || json_get_str(o, "digest", &digest, e) ||
+	    json_parse(text.at, text.len, path, &o, e) || json_get_str(o, "etag", &etag, e) ||
+	    json_get_str(o, "digest", &digest, e) ||
 	    json_get_int(o, "modified", &ret->modified_sec, e) ||
 	    json_get_int(o, "size", &size, e))
 		return -1;
@@ -73,7 +73,6 @@ void urlmemo_put(struct store *s, const char *url, const struct download *d)
 	json_put(o, "modified", json_from_int(d->modified_sec));
 	json_put(o, "size", json_from_int((int64_t)d->size_bytes));
 	text = json_text(o);
-	if (fs_mkdirs(dir, 0700, &why) ||
-	    fs_write_atomic(path, text, strlen(text), 0600, &why))
+	if (fs_mkdirs(dir, 0700, &why) || fs_write_atomic(path, text, strlen(text), 0600, &why))
 		err_drop(&why);
 }

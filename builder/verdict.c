@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "builder/basedisk.h"
 #include "builder/record_take.h"
 
 void verdicts_release(struct verdicts *v)

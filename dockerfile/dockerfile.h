@@ -87,6 +87,7 @@ int dockerfile_parse_at(const char *bytes, size_t n, const char *name, struct do
 void dockerfile_free(struct dockerfile *d);
 DEFINE_AUTO(dockerfile)
 struct json *dockerfile_to_json(const struct dockerfile *d);
+struct json *df_warnings_to_json(const struct df_warnings *v); /* an array of objects */
 
 /* A heredoc's body as it is used: without the leading tabs of its lines if it is chomped. */
 void df_heredoc_body(const struct df_heredoc *h, struct str *ret);

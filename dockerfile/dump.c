@@ -82,22 +82,28 @@ static struct json *warning_json(const struct df_warning *w)
 	return o;
 }
 
+struct json *df_warnings_to_json(const struct df_warnings *v)
+{
+	struct json *array = json_array_new();
+
+	vec_each (w, v)
+		json_push(array, warning_json(w));
+	return array;
+}
+
 struct json *dockerfile_to_json(const struct dockerfile *d)
 {
 	struct json *o = json_object_new();
 	struct json *directives = json_array_new();
 	struct json *instructions = json_array_new();
-	struct json *warnings = json_array_new();
 
 	vec_each (directive, &d->directives)
 		json_push(directives, directive_json(directive));
 	vec_each (i, &d->instructions)
 		json_push(instructions, instruction_json(i));
-	vec_each (w, &d->warnings)
-		json_push(warnings, warning_json(w));
 	json_put(o, "escape", json_from_strn(&d->escape, 1));
 	json_put(o, "directives", directives);
 	json_put(o, "instructions", instructions);
-	json_put(o, "warnings", warnings);
+	json_put(o, "warnings", df_warnings_to_json(&d->warnings));
 	return o;
 }

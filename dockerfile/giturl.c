@@ -64,7 +64,7 @@ bool df_git_is_url(const char *text)
 
 static int hex_value(char c)
 {
-	return isdigit((unsigned char)c)  ? c - '0'
+	return isdigit((unsigned char)c)    ? c - '0'
 	       : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
 					    : -1;
 }
@@ -180,8 +180,8 @@ static int read_pair(struct query *q, const char *at, size_t n, struct err **e)
 
 static int take_prefixed(struct df_git *g, const char *prefix, const char *name, struct err **e)
 {
-	autofree char *ref = str_starts(name, prefix) ? xstrdup(name)
-						      : xasprintf("%s%s", prefix, name);
+	autofree char *ref =
+		str_starts(name, prefix) ? xstrdup(name) : xasprintf("%s%s", prefix, name);
 
 	return set_once(&g->ref, "ref", ref, e);
 }
@@ -238,15 +238,13 @@ static int read_fragment(struct df_git *g, const char *fragment, struct err **e)
 /* Nothing of it may look like an option, and the subdirectory stays inside. */
 static int check(struct df_git *g, struct err **e)
 {
-	autofree char *rooted = xasprintf("/%s", g->subdir);
-	char *clean = path_clean(rooted);
+	char *subdir = path_inside(g->subdir);
 	size_t n = scheme_length(g->remote);
 	const char *host = n ? g->remote + n + 3 : g->remote;
 	const char *at = strchr(host, '@');
 
 	free(g->subdir);
-	g->subdir = xstrdup(clean + 1);
-	free(clean);
+	g->subdir = subdir;
 	if (*g->remote == '-' || *host == '-' || (at && at[1] == '-') || *g->ref == '-')
 		return err_set(e, ERR_USAGE, "a host or a reference can't begin with '-'");
 	for (const char *c = g->remote; *c; c++)
@@ -254,9 +252,9 @@ static int check(struct df_git *g, struct err **e)
 			return err_set(e, ERR_USAGE,
 				       "the repository's name holds a blank or a control "
 				       "character");
-	if (*g->checksum && (strspn(g->checksum, "0123456789abcdefABCDEF") !=
-				     strlen(g->checksum) ||
-			     strlen(g->checksum) < 7 || strlen(g->checksum) > 64))
+	if (*g->checksum &&
+	    (strspn(g->checksum, "0123456789abcdefABCDEF") != strlen(g->checksum) ||
+	     strlen(g->checksum) < 7 || strlen(g->checksum) > 64))
 		return err_set(e, ERR_USAGE,
 			       "invalid checksum \"%s\" for Git source, expected a commit",
 			       g->checksum);

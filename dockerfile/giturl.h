@@ -1,11 +1,11 @@
 /*
  * giturl.h - git repositories as ADD and build contexts name them.
  *
- * Form:    https://HOST/PATH.git, http://..., ssh://..., git://..., USER@HOST:PATH; then ?KEY=VALUE
- *          pairs and #REF:SUBDIR. Over HTTP the path must end in ".git". file:// is git's own and
- *          taken for contexts only (df_git_is_url() says no).
- * Query:   ref branch tag commit checksum subdir keep-git-dir submodules mtime fetch-by-commit.
- * Errors:  ERR_USAGE. Everything that could be taken for an option of the git program is refused.
+ * Form:    https://HOST/PATH.git, http://..., ssh://..., git://..., USER@HOST:PATH; then
+ * ?KEY=VALUE pairs and #REF:SUBDIR. Over HTTP the path must end in ".git". file:// is git's own
+ * and taken for contexts only (df_git_is_url() says no). Query:   ref branch tag commit
+ * checksum subdir keep-git-dir submodules mtime fetch-by-commit. Errors:  ERR_USAGE. Everything
+ * that could be taken for an option of the git program is refused.
  *
  * Spec: BuildKit's util/gitutil and frontend/dockerfile/dfgitutil.
  */
@@ -24,7 +24,7 @@ struct df_git {
 	char *subdir;   /* clean, relative; "" is the root */
 	char *checksum; /* commit, or the start of one; "" if not given */
 	bool has_keep_git_dir, keeps_git_dir;
-	bool has_submodules;    /* default true */
+	bool has_submodules;     /* default true */
 	bool is_mtime_of_commit; /* files take the commit's time */
 	bool is_fetched_by_commit;
 };

@@ -30,12 +30,18 @@ bool ignore_may_keep_below(const struct ignore *g, const char *dir);
 
 /* Has it a pattern with '!'? */
 bool ignore_has_exception(const struct ignore *g);
-/* Does one pattern, "*" or "**" (or that and a "*" below it), leave out all that is in the root? */
+/* Does one pattern, "*" or "**" (or that and a "*" below it), leave out all that is in the
+ * root? */
 bool ignore_covers_root(const struct ignore *g);
 
 /* The shortest spelling of a path, without looking at any file ("./a//b/../c/" is "a/c"; ""
  * is "."). The caller frees. */
 char *path_clean(const char *path);
+
+/* A path inside a root, clean and without a leading slash: what leads above the root stays in
+ * it
+ * ("/../a/" is "a"; "" is the root). The caller frees. */
+char *path_inside(const char *path);
 
 /* Go's filepath.Match, used for COPY sources: * and ? stop at '/'. 1 match, 0 none, -1
  * ERR_USAGE malformed pattern. */

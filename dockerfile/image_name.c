@@ -162,11 +162,12 @@ static int check_remote(struct piece p, bool has_domain, struct err **e)
 			       NAME_MAX_BYTES);
 	for (size_t i = 0; i < p.n; i++)
 		if (isupper((unsigned char)p.at[i]))
-			return err_set(e, ERR_USAGE,
-				       "invalid reference format: repository name (%s%.*s) must "
-				       "be lowercase",
-				       has_domain || memchr(p.at, '/', p.n) ? "" : "library/",
-				       (int)p.n, p.at);
+			return err_set(
+				e, ERR_USAGE,
+				"invalid reference format: repository name (%s%.*s) must "
+				"be lowercase",
+				has_domain || memchr(p.at, '/', p.n) ? "" : "library/",
+				(int)p.n, p.at);
 	return is_path(p) ? 0 : malformed(e);
 }
 

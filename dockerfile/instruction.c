@@ -225,13 +225,13 @@ static int check_healthcheck(const struct df_instruction *in, struct err **e)
 	if (needs_one_or_more(in, e))
 		return -1;
 	if (is_type(in, "NONE"))
-		return in->args.n > 1 ? err_set(e, ERR_USAGE,
-						"HEALTHCHECK NONE takes no arguments")
-				      : 0;
+		return in->args.n > 1
+			       ? err_set(e, ERR_USAGE, "HEALTHCHECK NONE takes no arguments")
+			       : 0;
 	if (is_type(in, "CMD"))
-		return in->args.n < 2 ? err_set(e, ERR_USAGE,
-						"Missing command after HEALTHCHECK CMD")
-				      : check_health_flags(in, e);
+		return in->args.n < 2
+			       ? err_set(e, ERR_USAGE, "Missing command after HEALTHCHECK CMD")
+			       : check_health_flags(in, e);
 	type = xstrdup(in->args.at[0]);
 	for (char *c = type; *c; c++)
 		*c = (char)toupper((unsigned char)*c);

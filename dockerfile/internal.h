@@ -29,8 +29,8 @@ void df_lines_join(struct df_lines *l, struct span first, char escape, struct st
 /* directive.c: 1 if the comment is a directive (added to d), 0 if it is none. */
 int df_directive_read(struct dockerfile *d, struct span comment, int line, struct err **e);
 
-/* The value of a comment's text that has the form of the directive `wanted`, or NULL. The caller
- * frees. */
+/* The value of a comment's text that has the form of the directive `wanted`, or NULL. The
+ * caller frees. */
 char *df_directive_value(const char *text, const char *wanted);
 
 /* args.c: keyword, flags and arguments of a logical line. */

@@ -19,12 +19,12 @@ enum { LEXER_DEPTH_MAX = 200 }; /* ${a:-${b:-...}} */
 
 struct lexer_opts {
 	char escape;
-	const struct strv *env; /* "KEY=value", later entries win; NULL: nothing is set */
-	bool ignores_quotes;    /* ' and " are ordinary characters */
-	bool keeps_quotes;      /* they work, but stay in the text */
-	bool keeps_escapes;     /* likewise the escape character */
-	bool keeps_unset;       /* a variable that isn't set stays as written */
-	bool glues_heredocs;    /* blanks after << do not end a word */
+	const struct strv *env;   /* "KEY=value", later entries win; NULL: nothing is set */
+	bool ignores_quotes;      /* ' and " are ordinary characters */
+	bool keeps_quotes;        /* they work, but stay in the text */
+	bool keeps_escapes;       /* likewise the escape character */
+	bool keeps_unset;         /* a variable that isn't set stays as written */
+	bool glues_heredocs;      /* blanks after << do not end a word */
 	struct strv *set, *unset; /* NULL, or where the names that were looked up are added,
 				     each once: those that are set, those that are not */
 };

@@ -74,7 +74,8 @@ const char *lint_rule_description(const char *name)
 	return r ? r->description : NULL;
 }
 
-/* StageNameCasing is at ".../stage-name-casing/", JSONArgsRecommended at ".../json-args-...". */
+/* StageNameCasing is at ".../stage-name-casing/", JSONArgsRecommended at ".../json-args-...".
+ */
 char *lint_rule_url(const char *name)
 {
 	autostr url = STR_INIT;

@@ -1,10 +1,10 @@
 /*
- * lint.h - build checks: what `docker build --check` says about a Dockerfile, without looking at
- * any image.
+ * lint.h - build checks: what `docker build --check` says about a Dockerfile, without looking
+ * at any image.
  *
  * dockerfile_lint() interprets the whole file: every instruction's form, the graph of stages,
- * expansion. Warnings come as it goes; the first mistake ends it and is the error. An image that
- * a stage starts from is taken to set nothing but PATH, unless the caller knows better.
+ * expansion. Warnings come as it goes; the first mistake ends it and is the error. An image
+ * that a stage starts from is taken to set nothing but PATH, unless the caller knows better.
  *
  * Options: the `check` directive, or what replaces it: "skip=all" or "skip=Rule,Rule",
  * "error=true", "experimental=all" or a list, separated by ';'. A comment "# check=skip=..."
@@ -43,13 +43,14 @@ struct lint_opts {
 
 /*
  * Adds warnings to *ret, sorted by line. -1: ERR_USAGE with BuildKit's text, and the lines at
- * fault in *where (0: none in particular); "lint violation found for rules: A, B" if the options
- * say that a warning is an error.
+ * fault in *where (0: none in particular); "lint violation found for rules: A, B" if the
+ * options say that a warning is an error.
  */
 int dockerfile_lint(const struct dockerfile *df, const struct lint_opts *o,
 		    struct df_warnings *ret, struct df_where *where, struct err **e);
 
-/* Is the error that warnings were found, and were to be errors (or that the options are malformed)? */
+/* Is the error that warnings were found, and were to be errors (or that the options are
+ * malformed)? */
 bool lint_is_violation(const struct err *e);
 
 /* Checks the form of options. ERR_USAGE: invalid check option "X". */
@@ -59,8 +60,8 @@ int lint_options_check(const char *text, struct err **e);
 const char *lint_rule_description(const char *rule);
 char *lint_rule_url(const char *rule); /* the caller frees */
 
-/* The form of every instruction, in order; nothing is expanded. ERR_USAGE "dockerfile parse error on
- * line N: ...". */
+/* The form of every instruction, in order; nothing is expanded. ERR_USAGE "dockerfile parse
+ * error on line N: ...". */
 int dockerfile_check(const struct dockerfile *df, struct df_where *where, struct err **e);
 
 #endif

@@ -1,5 +1,5 @@
-/* lint_form.c - instructions by themselves: their form, their comments, the case of keywords and
- * names. */
+/* lint_form.c - instructions by themselves: their form, their comments, the case of keywords
+ * and names. */
 #include <ctype.h>
 #include <string.h>
 
@@ -30,8 +30,8 @@ static void check_from_casing(struct lint *l, const struct df_instruction *in)
 	bool is_lower = !has_upper(in->keyword);
 
 	if (in->args.n == 3 && has_upper(in->args.at[2]))
-		lint_warn(l, LINT_STAGE_NAME_CASING, in, 0, "Stage name '%s' should be lowercase",
-			  in->args.at[2]);
+		lint_warn(l, LINT_STAGE_NAME_CASING, in, 0,
+			  "Stage name '%s' should be lowercase", in->args.at[2]);
 	if (!as || (!is_lower && has_lower(in->keyword)))
 		return;
 	if (is_lower ? has_upper(as) : has_lower(as))
@@ -63,8 +63,8 @@ static void defined_names(const struct df_instruction *in, struct strv *ret)
 		strv_push_take(ret, df_stage_name(in));
 	if (streq(in->name, "ARG"))
 		for (size_t i = 0; i < in->args.n; i++)
-			strv_push_take(ret, xstrndup(in->args.at[i],
-						     strcspn(in->args.at[i], "=")));
+			strv_push_take(ret,
+				       xstrndup(in->args.at[i], strcspn(in->args.at[i], "=")));
 }
 
 static int check_one(struct lint *l, const struct df_instruction *in, struct err **e)

@@ -15,8 +15,8 @@ static void set_automatic(struct lint *l, const char *name, const char *value)
 static void set_automatics(struct lint *l)
 {
 	static const char *const values[][2] = {
-		{ "PLATFORM", "linux/amd64" }, { "OS", "linux" },   { "OSVERSION", "" },
-		{ "ARCH", "amd64" },	       { "VARIANT", "" },
+		{ "PLATFORM", "linux/amd64" }, { "OS", "linux" }, { "OSVERSION", "" },
+		{ "ARCH", "amd64" },           { "VARIANT", "" },
 	};
 	const char *last = l->stages.at[l->stages.n - 1].name;
 
@@ -27,10 +27,7 @@ static void set_automatics(struct lint *l)
 
 			set_automatic(l, name, values[k][1]);
 		}
-	set_automatic(l, "TARGETSTAGE",
-		      l->o->target ? l->o->target
-		      : *last	   ? last
-				   : "default");
+	set_automatic(l, "TARGETSTAGE", l->o->target ? l->o->target : *last ? last : "default");
 }
 
 static int set_arg(struct lint *l, struct strv *env, const char *word, bool has_build_args,
@@ -85,9 +82,10 @@ static void check_defaults(struct lint *l)
 		if (df_image_check(image, &ignored) == 0)
 			continue;
 		err_drop(&ignored);
-		lint_warn(l, LINT_INVALID_DEFAULT_ARG_IN_FROM, s->from, 0,
-			  "Default value for ARG %s results in empty or invalid base image name",
-			  base);
+		lint_warn(
+			l, LINT_INVALID_DEFAULT_ARG_IN_FROM, s->from, 0,
+			"Default value for ARG %s results in empty or invalid base image name",
+			base);
 	}
 }
 
@@ -156,10 +154,11 @@ static void check_platform_style(struct lint *l, const struct lint_stage *s, con
 
 	if (names->set.n == 1 && !names->unset.n && streq(names->set.at[0], "TARGETPLATFORM") &&
 	    streq(value, strv_env_get(&l->global, "TARGETPLATFORM")))
-		lint_warn(l, LINT_REDUNDANT_TARGET_PLATFORM, s->from, 0,
-			  "Setting platform to predefined %s in FROM is redundant as this is the "
-			  "default behavior",
-			  word);
+		lint_warn(
+			l, LINT_REDUNDANT_TARGET_PLATFORM, s->from, 0,
+			"Setting platform to predefined %s in FROM is redundant as this is the "
+			"default behavior",
+			word);
 	if (names->set.n || names->unset.n)
 		return;
 	if (df_platform_parse(value, &p, &ignored)) {

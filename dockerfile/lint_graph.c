@@ -86,8 +86,7 @@ static void mount_needs(struct lint *l, const char *mount, struct needs *ret)
 		const char *field = mount + (*mount == '"');
 
 		if (strncasecmp(field, "from=", 5) == 0) {
-			autofree char *name =
-				xstrndup(field + 5, strcspn(field + 5, ",\""));
+			autofree char *name = xstrndup(field + 5, strcspn(field + 5, ",\""));
 			int stage = lint_find_stage(l, name);
 
 			if (stage != LINT_NO_STAGE)
@@ -99,8 +98,8 @@ static void mount_needs(struct lint *l, const char *mount, struct needs *ret)
 	}
 }
 
-static int instruction_needs(struct lint *l, const struct df_instruction *in,
-			     struct needs *ret, struct err **e)
+static int instruction_needs(struct lint *l, const struct df_instruction *in, struct needs *ret,
+			     struct err **e)
 {
 	autostrv mounts = STRV_INIT;
 

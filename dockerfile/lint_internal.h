@@ -67,8 +67,8 @@ struct lint {
 	bool was_violated[LINT_N_RULES];
 	int first_violation; /* line; 0: none */
 	struct df_where where;
-	size_t n_global; /* instructions before the first FROM */
-	struct strv global; /* values of ARGs before FROM, and the automatic ones */
+	size_t n_global;      /* instructions before the first FROM */
+	struct strv global;   /* values of ARGs before FROM, and the automatic ones */
 	struct strv defaults; /* the same, had no build argument been given */
 	struct strv declared; /* names of ARGs before FROM, with a value or without */
 	VEC(struct lint_stage) stages;
@@ -95,7 +95,8 @@ int lint_bases(struct lint *l, struct err **e);
 int lint_graph(struct lint *l, struct err **e);
 /* The stage a name means in --from (any case; the last one of that name), or LINT_NO_STAGE. */
 int lint_find_stage(const struct lint *l, const char *name);
-/* The same for COPY --from, which takes an index too; -1 with *e set if there is no such index. */
+/* The same for COPY --from, which takes an index too; -1 with *e set if there is no such index.
+ */
 int lint_copy_stage(struct lint *l, const char *from, int *ret, struct err **e);
 
 /* lint_run.c: the instructions of a stage, in order. */

@@ -1,5 +1,5 @@
-/* lint_run.c - a stage's instructions in order, as a build would see them: values, and what they
- * lead to. */
+/* lint_run.c - a stage's instructions in order, as a build would see them: values, and what
+ * they lead to. */
 #include <string.h>
 #include <strings.h>
 
@@ -101,8 +101,8 @@ static bool has_part(const char *name, const char *const *parts, size_t n)
 
 static void check_secret(struct run *r, const char *name)
 {
-	static const char *const secret[] = { "apikey", "auth",	 "credential", "credentials",
-					      "key",	"password", "pword",   "passwd",
+	static const char *const secret[] = { "apikey", "auth",     "credential", "credentials",
+					      "key",    "password", "pword",      "passwd",
 					      "secret", "token" };
 	static const char *const open[] = { "public", "file", "version" };
 
@@ -349,7 +349,8 @@ static int check_checksum(const struct copy *c, struct err **e)
 	if (!c->checksum || !*c->checksum)
 		return 0;
 	if (c->sources.n != 1)
-		return err_set(e, ERR_USAGE, "checksum can't be specified for multiple sources");
+		return err_set(e, ERR_USAGE,
+			       "checksum can't be specified for multiple sources");
 	if (df_source_kind(c->sources.at[0]) == DF_SOURCE_PATH)
 		return err_set(e, ERR_USAGE, "checksum requires HTTP(S) or Git sources");
 	return 0;
@@ -486,8 +487,7 @@ static int run_stopsignal(struct run *r, struct err **e)
 
 	if (expand(r, r->in->args.at[0], &name, e))
 		return -1;
-	return df_signal_is_valid(name) ? 0
-					: err_set(e, ERR_USAGE, "invalid signal: %s", name);
+	return df_signal_is_valid(name) ? 0 : err_set(e, ERR_USAGE, "invalid signal: %s", name);
 }
 
 static int run_volume(struct run *r, struct err **e)
@@ -512,10 +512,11 @@ static int run_workdir(struct run *r, struct err **e)
 	if (expand(r, r->in->args.at[0], &path, e))
 		return -1;
 	if (!r->s->has_workdir && *path != '/')
-		lint_warn(r->l, LINT_WORKDIR_RELATIVE_PATH, r->at, 0,
-			  "Relative workdir \"%s\" can have unexpected results if the base image "
-			  "changes",
-			  path);
+		lint_warn(
+			r->l, LINT_WORKDIR_RELATIVE_PATH, r->at, 0,
+			"Relative workdir \"%s\" can have unexpected results if the base image "
+			"changes",
+			path);
 	r->s->has_workdir = true;
 	joined = *path == '/' ? xstrdup(path) : xasprintf("%s/%s", r->s->cwd, path);
 	free(r->s->cwd);
@@ -527,13 +528,20 @@ static const struct {
 	const char *name;
 	run_fn *run;
 } table[] = {
-	{ "ADD", run_copy },	       { "ARG", run_arg },
-	{ "CMD", run_cmd },	       { "COPY", run_copy },
-	{ "ENTRYPOINT", run_entrypoint }, { "ENV", run_env },
-	{ "EXPOSE", run_expose },      { "HEALTHCHECK", run_healthcheck },
-	{ "LABEL", run_label },	       { "RUN", run_run },
-	{ "SHELL", run_shell },	       { "STOPSIGNAL", run_stopsignal },
-	{ "USER", run_user },	       { "VOLUME", run_volume },
+	{ "ADD", run_copy },
+	{ "ARG", run_arg },
+	{ "CMD", run_cmd },
+	{ "COPY", run_copy },
+	{ "ENTRYPOINT", run_entrypoint },
+	{ "ENV", run_env },
+	{ "EXPOSE", run_expose },
+	{ "HEALTHCHECK", run_healthcheck },
+	{ "LABEL", run_label },
+	{ "RUN", run_run },
+	{ "SHELL", run_shell },
+	{ "STOPSIGNAL", run_stopsignal },
+	{ "USER", run_user },
+	{ "VOLUME", run_volume },
 	{ "WORKDIR", run_workdir },
 };
 
@@ -578,8 +586,8 @@ static void begin_from_stage(struct lint_stage *s, const struct lint_stage *pare
 }
 
 /* A trigger is stored as text, and read again with the ordinary escape character. */
-static int run_trigger(struct lint *l, struct lint_stage *s, const struct df_instruction *onbuild,
-		       struct err **e)
+static int run_trigger(struct lint *l, struct lint_stage *s,
+		       const struct df_instruction *onbuild, struct err **e)
 {
 	AUTO(dockerfile) df = NULL;
 	autostr text = STR_INIT;

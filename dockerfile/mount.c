@@ -47,7 +47,8 @@ static int next_field(const char **at, struct str *ret, struct err **e)
 static int split_fields(const char *text, struct strv *ret, struct err **e)
 {
 	if (!*text)
-		return err_set(e, ERR_USAGE, "failed to parse csv mounts: there are no options");
+		return err_set(e, ERR_USAGE,
+			       "failed to parse csv mounts: there are no options");
 	for (;;) {
 		autostr field = STR_INIT;
 

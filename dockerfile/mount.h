@@ -1,8 +1,8 @@
 /*
  * mount.h - the value of RUN --mount: comma-separated options.
  *
- * Shape:   "type=cache,target=/c"; a field in double quotes may hold commas, "" in it is a quote.
- *          Options are read from left to right: `required` and `size` depend on a `type` before.
+ * Shape:   "type=cache,target=/c"; a field in double quotes may hold commas, "" in it is a
+ * quote. Options are read from left to right: `required` and `size` depend on a `type` before.
  * Errors:  ERR_USAGE, bare, with BuildKit's texts.
  *
  * Spec: Dockerfile reference, "RUN --mount"; BuildKit's instructions/commands_runmount.go.
@@ -31,7 +31,7 @@ struct df_mount {
 	enum df_sharing sharing;           /* NONE: not given */
 	bool is_readonly;
 	bool is_required;
-	uint64_t size_bytes;  /* tmpfs; 0: not given */
+	uint64_t size_bytes;    /* tmpfs; 0: not given */
 	int64_t mode, uid, gid; /* -1: not given */
 };
 

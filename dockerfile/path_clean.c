@@ -42,3 +42,11 @@ char *path_clean(const char *path)
 		str_addc(&s, '.');
 	return str_take(&s);
 }
+
+char *path_inside(const char *path)
+{
+	autofree char *rooted = xasprintf("/%s", path);
+	autofree char *clean = path_clean(rooted);
+
+	return xstrdup(clean + 1);
+}

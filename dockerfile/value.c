@@ -30,7 +30,7 @@ static const struct {
 	double ns;
 } units[] = {
 	{ "\xc2\xb5s", 1e3 }, { "\xce\xbcs", 1e3 }, { "ns", 1 },   { "us", 1e3 },
-	{ "ms", 1e6 },	      { "s", 1e9 },	    { "m", 60e9 }, { "h", 3600e9 },
+	{ "ms", 1e6 },        { "s", 1e9 },         { "m", 60e9 }, { "h", 3600e9 },
 };
 enum { N_UNITS = sizeof(units) / sizeof(units[0]) };
 
@@ -221,15 +221,15 @@ static bool is_among(const char *s, const char *const *list)
 	return false;
 }
 
-static const char *const known_os[] = { "aix",	   "android", "darwin",	 "dragonfly", "freebsd",
-					"hurd",	   "illumos", "ios",	 "js",	      "linux",
-					"netbsd",  "openbsd", "plan9",	 "solaris",   "wasip1",
-					"windows", "zos",     "macos",	 NULL };
-static const char *const known_arch[] = {
-	"386",	   "amd64",    "arm",	   "arm64",   "loong64", "mips",  "mipsle", "mips64",
-	"mips64le", "ppc64",   "ppc64le", "riscv64", "s390x",	 "wasm",  "x86_64", "x86-64",
-	"aarch64", "i386",     "armhf",	  "armel",   "arm32",	 NULL
-};
+static const char *const known_os[] = { "aix",     "android", "darwin", "dragonfly", "freebsd",
+					"hurd",    "illumos", "ios",    "js",        "linux",
+					"netbsd",  "openbsd", "plan9",  "solaris",   "wasip1",
+					"windows", "zos",     "macos",  NULL };
+static const char *const known_arch[] = { "386",     "amd64",   "arm",    "arm64",    "loong64",
+					  "mips",    "mipsle",  "mips64", "mips64le", "ppc64",
+					  "ppc64le", "riscv64", "s390x",  "wasm",     "x86_64",
+					  "x86-64",  "aarch64", "i386",   "armhf",    "armel",
+					  "arm32",   NULL };
 
 static void normalise_arch(struct df_platform *p)
 {

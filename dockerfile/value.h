@@ -24,9 +24,9 @@ bool df_signal_is_valid(const char *s);
 /* EXPOSE: [IP:][HOST:]PORT[-PORT][/PROTO]. */
 struct df_port {
 	unsigned first, last;
-	char proto[5];     /* lower case */
-	bool is_cased;     /* the protocol was not written in lower case */
-	bool has_mapping;  /* an address or a host port was given, which means nothing */
+	char proto[5];    /* lower case */
+	bool is_cased;    /* the protocol was not written in lower case */
+	bool has_mapping; /* an address or a host port was given, which means nothing */
 };
 int df_port_parse(const char *s, struct df_port *ret, struct err **e);
 

@@ -1,166 +1,182 @@
 #include "oci/auth.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/json.h"
-#include "base/str.h"
+#include "oci/challenge.h"
+#include "oci/credentials.h"
+#include "oci/token.h"
 
-/* RFC 9110 token characters, as far as parameter names need them. */
-static size_t name_length(const char *s)
+struct auth {
+	char *host, *repo;
+	pthread_mutex_t lock; /* of what follows */
+	bool is_looked_up;
+	struct credentials credentials;
+	char *header;        /* NULL: nothing was asked for yet */
+	struct err *refused; /* for good */
+};
+
+struct auth *auth_new(const char *host, const char *repo)
 {
-	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+	struct auth *a = xcalloc(1, sizeof(*a));
+
+	a->host = xstrdup(host);
+	a->repo = xstrdup(repo);
+	pthread_mutex_init(&a->lock, NULL);
+	return a;
 }
 
-/* Reads a quoted string or a token at *s and steps behind it. NULL if there is none. */
-static char *parse_value(const char **s)
+void auth_free(struct auth *a)
 {
-	autostr value = STR_INIT;
-	const char *p = *s;
-
-	if (*p != '"') {
-		size_t n = strcspn(p, ", \t");
-
-		*s = p + n;
-		return n ? xstrndup(p, n) : NULL;
-	}
-	for (p++; *p && *p != '"'; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		str_addc(&value, *p);
-	}
-	if (!*p)
-		return NULL;
-	*s = p + 1;
-	return str_take(&value);
+	if (!a)
+		return;
+	pthread_mutex_destroy(&a->lock);
+	credentials_release(&a->credentials);
+	err_free(a->refused);
+	free(a->header);
+	free(a->host);
+	free(a->repo);
+	free(a);
 }
 
-/* Keeps the first of each name. */
-static void set_parameter(struct auth_challenge *c, const char *name, size_t n,
-			  char *take_value)
+char *auth_header(struct auth *a)
 {
-	struct {
-		const char *name;
-		char **to;
-	} const known[] = { { "realm", &c->realm },
-			    { "service", &c->service },
-			    { "scope", &c->scope } };
+	char *header;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].name) == n && strncasecmp(known[i].name, name, n) == 0 &&
-		    !*known[i].to) {
-			*known[i].to = take_value;
-			return;
+	pthread_mutex_lock(&a->lock);
+	header = a->header ? xstrdup(a->header) : NULL;
+	pthread_mutex_unlock(&a->lock);
+	return header;
+}
+
+bool auth_has_credentials(struct auth *a)
+{
+	bool has;
+
+	pthread_mutex_lock(&a->lock);
+	has = a->header && a->credentials.from;
+	pthread_mutex_unlock(&a->lock);
+	return has;
+}
+
+static int refuse(const struct auth *a, struct err **e)
+{
+	if (a->credentials.from)
+		return err_set(e, ERR_AUTH, "it refuses the credentials from %s",
+			       a->credentials.from);
+	return err_set(e, ERR_AUTH,
+		       "it wants credentials, and Docker's config.json has none for %s",
+		       a->host);
+}
+
+static int answer_bearer(struct auth *a, struct http *h, const struct challenge *c,
+			 const struct auth_question *q, struct err **e)
+{
+	struct token_request request = { .challenge = c,
+					 .repo = a->repo,
+					 .credentials = &a->credentials,
+					 .is_plain_ok = q->is_plain_ok,
+					 .is_insecure = q->is_insecure,
+					 .backoff_ms = q->backoff_ms };
+	autofree char *token = NULL;
+
+	if (a->credentials.registry_token)
+		token = xstrdup(a->credentials.registry_token);
+	else if (token_get(h, &request, &token, e))
+		return -1;
+	a->header = xasprintf("Bearer %s", token);
+	return 0;
+}
+
+static int answer_basic(struct auth *a, struct err **e)
+{
+	autostr header = STR_INIT;
+
+	if (!a->credentials.user || !a->credentials.password)
+		return refuse(a, e);
+	credentials_add_basic(&header, &a->credentials);
+	a->header = str_take(&header);
+	return 0;
+}
+
+/* Which of the schemes, or NULL with *ret_is_bearer as it was. */
+static const struct challenge *choose(const struct challenges *c, bool *ret_is_bearer)
+{
+	vec_each (it, &c->list) {
+		if (strcasecmp(it->scheme, "Bearer") == 0 && it->realm) {
+			*ret_is_bearer = true;
+			return it;
 		}
 	}
-	free(take_value);
+	return challenges_find(c, "Basic");
 }
 
-int auth_challenge_parse(const char *s, struct auth_challenge **ret, struct err **e)
+static int refuse_challenges(const struct challenges *c, struct err **e)
 {
-	AUTO(auth_challenge) c = xcalloc(1, sizeof(*c));
+	autostr shown = STR_INIT;
 
-	if (strncasecmp(s, "Bearer ", 7) != 0)
-		return err_set(e, ERR_AUTH, "it asks for something else than a bearer token");
-	s += 7;
-	for (;;) {
-		const char *name;
-		char *value;
-		size_t n;
-
-		s += strspn(s, ", \t");
-		if (!*s)
-			break;
-		name = s;
-		n = name_length(name);
-		s += n;
-		if (!n || *s != '=')
-			return err_set(e, ERR_AUTH, "its challenge is not well-formed");
-		s++;
-		value = parse_value(&s);
-		if (!value)
-			return err_set(e, ERR_AUTH, "its challenge is not well-formed");
-		set_parameter(c, name, n, value);
-	}
-	if (!c->realm)
+	if (challenges_find(c, "Bearer"))
 		return err_set(e, ERR_AUTH, "its challenge names no realm");
-	*ret = take(c);
-	return 0;
-}
-
-void auth_challenge_free(struct auth_challenge *c)
-{
-	if (!c)
-		return;
-	free(c->realm);
-	free(c->service);
-	free(c->scope);
-	free(c);
-}
-
-static void add_query(struct str *url, const char *key, const char *value)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789-_.~";
-
-	if (!value)
-		return;
-	str_addf(url, "%c%s=", strchr(url->at, '?') ? '&' : '?', key);
-	for (; *value; value++) {
-		if (strchr(plain, *value))
-			str_addc(url, *value);
-		else
-			str_addf(url, "%%%02X", (unsigned char)*value);
+	if (c->is_malformed || !c->list.n)
+		return err_set(e, ERR_AUTH, "its challenge is not well-formed");
+	vec_each (it, &c->list) {
+		str_add(&shown, shown.len ? ", " : "");
+		str_add_visible(&shown, it->scheme, strnlen(it->scheme, 40));
 	}
+	return err_set(e, ERR_AUTH, "it asks for %s; kiln speaks Bearer and Basic", shown.at);
 }
 
-/* It becomes part of a header: nothing but visible ASCII. */
-static bool is_token(const char *s)
+static int answer(struct auth *a, struct http *h, const struct auth_question *q, struct err **e)
 {
-	const char *p = s;
+	autochallenges challenges = { .is_malformed = false };
+	const struct challenge *c;
+	bool is_bearer = false;
 
-	while (*p > 0x20 && *p < 0x7f)
-		p++;
-	return p > s && !*p;
-}
-
-static int parse_token(const struct str *body, char **ret, struct err **e)
-{
-	const char *token = NULL;
-	AUTO(json) j = NULL;
-
-	if (json_parse(body->at, body->len, "its token answer", &j, e) ||
-	    json_opt_str(j, "access_token", &token, e) || json_opt_str(j, "token", &token, e))
+	challenges_parse(q->challenges, &challenges);
+	c = choose(&challenges, &is_bearer);
+	if (!c)
+		return refuse_challenges(&challenges, e);
+	if (!a->is_looked_up && credentials_find(a->host, &a->credentials, e) < 0)
 		return -1;
-	if (!token || !is_token(token))
-		return err_set(e, ERR_AUTH, "its token service gave no usable token");
-	*ret = xstrdup(token);
-	return 0;
+	a->is_looked_up = true;
+	/* These don't change by asking again. */
+	if (q->refused && (!is_bearer || a->credentials.registry_token))
+		return refuse(a, e);
+	free(take(a->header));
+	return is_bearer ? answer_bearer(a, h, c, q, e) : answer_basic(a, e);
 }
 
-int auth_anonymous_token(struct http *h, const char *challenge, bool is_plain_ok, char **ret,
-			 struct err **e)
+/* Under the lock: an ERR_AUTH is the last word. */
+static int keep_refusal(struct auth *a, struct err **e)
 {
-	autohttp_response response = HTTP_RESPONSE_INIT;
-	AUTO(auth_challenge) c = NULL;
-	autostr url = STR_INIT, body = STR_INIT;
-	struct http_buffer buffer = { .to = &body, .max_bytes = AUTH_MAX_TOKEN_BYTES };
+	if ((*e)->code == ERR_AUTH && !a->refused)
+		a->refused = err_copy(*e);
+	return -1;
+}
 
-	if (auth_challenge_parse(challenge, &c, e))
-		return -1;
-	str_add(&url, c->realm);
-	add_query(&url, "service", c->service);
-	add_query(&url, "scope", c->scope);
-	if (http_get(h,
-		     &(struct http_request){ .url = url.at,
-					     .is_plain_ok = is_plain_ok,
-					     .sink = http_buffer_sink(&buffer) },
-		     &response, e))
-		return err_wrap(e, "asking for an anonymous token");
-	if (response.status == 401 || response.status == 403)
-		return err_set(e, ERR_AUTH, "its token service wants credentials");
-	if (response.status != 200)
-		return err_set(e, ERR_NET, "its token service answers with status %ld",
-			       response.status);
-	return parse_token(&body, ret, e);
+int auth_answer(struct auth *a, struct http *h, const struct auth_question *q, struct err **e)
+{
+	int failed = 0;
+
+	pthread_mutex_lock(&a->lock);
+	if (a->refused) {
+		*e = err_copy(a->refused);
+		failed = -1;
+	} else if (!a->header || (q->refused && streq(a->header, q->refused))) {
+		failed = answer(a, h, q, e) ? keep_refusal(a, e) : 0;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return failed;
+}
+
+int auth_refuse(struct auth *a, struct err **e)
+{
+	int failed;
+
+	pthread_mutex_lock(&a->lock);
+	refuse(a, e);
+	failed = keep_refusal(a, e);
+	pthread_mutex_unlock(&a->lock);
+	return failed;
 }

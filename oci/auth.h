@@ -1,33 +1,45 @@
 /*
- * auth.h - what a registry asks for when it answers 401, and the token that satisfies it.
+ * auth.h - what shows one registry who we are: asked for by its first 401, renewed when it
+ * expires.
  *
- * Today: anonymous. A Bearer challenge is answered by asking its realm for a token without
- *        credentials, as public images of most registries need it. Credentials belong here.
- * Trust: the challenge is hostile text; the realm is fetched under http.h's policy.
- * Spec:  RFC 6750 section 3 (WWW-Authenticate: Bearer), Docker's "token authentication
- *        specification".
+ * Bearer is preferred to Basic. Credentials are looked for once (credentials.h), under the
+ * registry's own name; they go to it, and to the token service that it names. What was refused
+ * once isn't shown again: every later question has the same answer.
+ *
+ * Errors:  ERR_AUTH and what credentials.h and token.h have; none shows a secret.
+ * Threads: any number; those who are refused at the same moment wait for the first one's
+ *          answer.
  */
 #ifndef OCI_AUTH_H
 #define OCI_AUTH_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
+#include "base/str.h"
 #include "oci/http.h"
 
-enum { AUTH_MAX_TOKEN_BYTES = 64 << 10 };
+struct auth;
+/* host: under which the user knows the registry. */
+struct auth *auth_new(const char *host, const char *repo);
+void auth_free(struct auth *a);
+DEFINE_AUTO(auth)
 
-struct auth_challenge {
-	char *realm;           /* a URL */
-	char *service, *scope; /* NULL if not given */
+/* The value of Authorization as it is now, or NULL. The caller frees. */
+char *auth_header(struct auth *a);
+/* Did it show credentials of the user's? */
+bool auth_has_credentials(struct auth *a);
+
+struct auth_question {
+	const char *refused;           /* what the request had, or NULL */
+	const struct strv *challenges; /* the answer's */
+	bool is_plain_ok,
+		is_insecure; /* as in http_request: what the registry itself is held to */
+	int backoff_ms;
 };
-
-/* From `Bearer realm="..",service="..",scope=".."`. ERR_AUTH. */
-int auth_challenge_parse(const char *s, struct auth_challenge **ret, struct err **e);
-void auth_challenge_free(struct auth_challenge *c);
-DEFINE_AUTO(auth_challenge)
-
-/* A token to send as http_request.bearer; the caller frees. is_plain_ok as in http_request.
- * ERR_AUTH, ERR_NET. */
-int auth_anonymous_token(struct http *h, const char *challenge, bool is_plain_ok, char **ret,
-			 struct err **e);
+/* Sees to another header than the refused one. */
+int auth_answer(struct auth *a, struct http *h, const struct auth_question *q, struct err **e);
+/* After a header was refused that had only just been got: ERR_AUTH. */
+int auth_refuse(struct auth *a, struct err **e);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
@@ -9,19 +10,22 @@
 
 #include "base/fs.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/sha256.h"
 #include "base/vec.h"
+#include "oci/blobsum.h"
 #include "oci/digest.h"
 
 static const char temp_prefix[] = ".fetch-";
 
 struct blob_writer {
-	char *dir, *temp; /* temp is NULL when there is no such file any more */
-	char digest[OCI_DIGEST_MAX];
-	int64_t size_bytes, done_bytes;
-	struct sha256 *hash;
+	char *dir, *temp;
+	bool is_ours; /* there is a file of that name, and it is locked by us */
+	struct blobsum sum;
 	int fd;
 };
+
+enum { CLAIM_POLL_MS = 50 };
 
 /*
  * The temporary files of this process, for the day a signal comes. One registration for all of
@@ -159,78 +163,151 @@ static bool is_same_file(const char *path, int fd)
 	       a.st_ino == b.st_ino;
 }
 
-/* A new locked temporary file. A sweep may take the lock and the name away in the instant
- * before we have it: then it's tried again with another name. */
-static int open_temp(struct blob_writer *w, struct err **e)
+/* An open temporary file, not locked yet. name: its last six characters are filled in, or, with
+ * is_claim, it is what it is and may be there already. */
+static int open_temp(struct blob_writer *w, bool is_claim, struct err **e)
 {
-	for (;;) {
+	if (is_claim) {
+		w->temp = xasprintf("%s/%s%s", w->dir, temp_prefix,
+				    oci_digest_hex(w->sum.digest));
+		w->fd = open(w->temp, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	} else {
 		w->temp = xasprintf("%s/%sXXXXXX", w->dir, temp_prefix);
 		w->fd = mkostemp(w->temp, O_CLOEXEC);
-		if (w->fd < 0) {
-			int sys = errno;
-
-			free(take(w->temp));
-			errno = sys;
-			return err_sys(e, "creating a file in %s", w->dir);
-		}
-		temp_remember(w->temp);
-		if (flock(w->fd, LOCK_EX))
-			return err_sys(e, "locking %s", w->temp);
-		if (is_same_file(w->temp, w->fd))
-			return 0;
-		temp_forget(w->temp);
-		free(take(w->temp));
-		close(take_fd(w->fd));
 	}
+	return w->fd < 0 ? err_sys(e, "creating a file in %s", w->dir) : 0;
+}
+
+static void close_temp(struct blob_writer *w)
+{
+	if (w->fd >= 0)
+		close(take_fd(w->fd));
+	free(take(w->temp));
+}
+
+static struct blob_writer *new_writer(const char *dir, const char *digest, int64_t size_bytes)
+{
+	struct blob_writer *w = xcalloc(1, sizeof(*w));
+
+	w->fd = -1;
+	w->dir = xstrdup(dir);
+	blobsum_init(&w->sum, digest, size_bytes);
+	return w;
 }
 
 int blob_writer_new(const char *dir, const char *digest, int64_t size_bytes,
 		    struct blob_writer **ret, struct err **e)
 {
-	AUTO(blob_writer) w = xcalloc(1, sizeof(*w));
+	AUTO(blob_writer) w = new_writer(dir, digest, size_bytes);
 
-	w->fd = -1;
-	w->dir = xstrdup(dir);
-	memcpy(w->digest, digest, strlen(digest) + 1);
-	w->size_bytes = size_bytes;
-	w->hash = sha256_new();
-	if (open_temp(w, e))
-		return -1;
+	/* A sweep may take the lock and the name away in the instant before we have it: then
+	 * it's tried again with another name. */
+	for (;;) {
+		if (open_temp(w, false, e))
+			return -1;
+		if (flock(w->fd, LOCK_EX))
+			return err_sys(e, "locking %s", w->temp);
+		if (is_same_file(w->temp, w->fd))
+			break;
+		close_temp(w);
+	}
+	w->is_ours = true;
+	temp_remember(w->temp);
 	*ret = take(w);
 	return 0;
 }
 
+/* One look at the claim's file. 1: it is ours, empty; 0: somebody has it, *ret_bytes long so
+ * far, or had it a moment ago; -1. */
+static int try_claim(struct blob_writer *w, int64_t *ret_bytes, struct err **e)
+{
+	struct stat st;
+
+	if (open_temp(w, true, e))
+		return -1;
+	if (flock(w->fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK || fstat(w->fd, &st))
+			return err_sys(e, "locking %s", w->temp);
+		*ret_bytes = st.st_size;
+		close_temp(w);
+		return 0;
+	}
+	if (!is_same_file(w->temp, w->fd)) {
+		close_temp(w);
+		return 0;
+	}
+	/* What one that died has left proves nothing: its pages may never have reached the
+	 * disk. */
+	if (ftruncate(w->fd, 0))
+		return err_sys(e, "writing %s", w->temp);
+	w->is_ours = true;
+	temp_remember(w->temp);
+	return 1;
+}
+
+int blob_claim(const struct blob_claim *c, struct blob_writer **ret, struct err **e)
+{
+	AUTO(blob_writer) w = new_writer(c->dir, c->digest, c->size_bytes);
+	int64_t bytes = 0, before = -1, waited_ms = 0;
+
+	for (;;) {
+		int claimed = try_claim(w, &bytes, e);
+
+		if (claimed < 0)
+			return -1;
+		if (blob_exists(c->dir, c->digest, c->size_bytes))
+			return 0;
+		if (claimed) {
+			*ret = take(w);
+			return 1;
+		}
+		if (c->is_stopped && c->is_stopped(c->arg))
+			return err_set(e, ERR_NET, "stopped");
+		waited_ms = bytes == before ? waited_ms + CLAIM_POLL_MS : 0;
+		before = bytes;
+		if (waited_ms > c->patience_sec * 1000LL) {
+			log_debug("whoever brings %s doesn't go on: bringing it too",
+				  c->digest);
+			return blob_writer_new(c->dir, c->digest, c->size_bytes, ret, e) ? -1
+											 : 1;
+		}
+		poll(NULL, 0, CLAIM_POLL_MS);
+	}
+}
+
+int blob_writer_reader(const struct blob_writer *w, int *ret_fd, struct err **e)
+{
+	*ret_fd = open(w->temp, O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(e, "opening %s", w->temp) : 0;
+}
+
 int blob_writer_add(struct blob_writer *w, const void *bytes, size_t n, struct err **e)
 {
-	if (n > (uint64_t)(w->size_bytes - w->done_bytes))
-		return err_set(e, ERR_CORRUPT, "it is larger than the announced %lld bytes",
-			       (long long)w->size_bytes);
+	if (blobsum_expect(&w->sum, n, e))
+		return -1;
 	if (fs_write_full(w->fd, bytes, n))
 		return err_sys(e, "writing %s", w->temp);
-	sha256_add(w->hash, bytes, n);
-	w->done_bytes += (int64_t)n;
+	blobsum_add(&w->sum, bytes, n);
 	return 0;
+}
+
+int blob_writer_check(struct blob_writer *w, struct err **e)
+{
+	return blobsum_end(&w->sum, e);
 }
 
 int blob_writer_end(struct blob_writer *w, struct err **e)
 {
-	autofree char *path = blob_path(w->dir, w->digest);
-	char got[OCI_DIGEST_MAX];
+	autofree char *path = blob_path(w->dir, w->sum.digest);
 
-	if (w->done_bytes != w->size_bytes)
-		return err_set(e, ERR_CORRUPT,
-			       "it has %lld bytes instead of the announced %lld",
-			       (long long)w->done_bytes, (long long)w->size_bytes);
-	oci_digest_end(w->hash, got);
-	if (!streq(got, w->digest))
-		return err_set(e, ERR_CORRUPT, "its digest is %s, it should be %s", got,
-			       w->digest);
+	if (w->sum.hash && blob_writer_check(w, e))
+		return -1;
 	if (fchmod(w->fd, 0644) || fsync(w->fd))
 		return err_sys(e, "writing %s", path);
 	if (fs_rename_synced(w->temp, path, e))
 		return -1;
 	temp_forget(w->temp);
-	free(take(w->temp));
+	w->is_ours = false;
 	return 0;
 }
 
@@ -238,14 +315,12 @@ void blob_writer_free(struct blob_writer *w)
 {
 	if (!w)
 		return;
-	if (w->temp) {
+	if (w->is_ours) {
 		unlink(w->temp);
 		temp_forget(w->temp);
 	}
-	if (w->fd >= 0)
-		close(w->fd);
-	sha256_free(w->hash);
-	free(w->temp);
+	close_temp(w);
+	blobsum_release(&w->sum);
 	free(w->dir);
 	free(w);
 }

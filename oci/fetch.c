@@ -1,6 +1,6 @@
 /*
- * fetch.c - brings the layers of an image: from a registry into blob_dir, several at a time;
- * those of a layout stay where they are.
+ * fetch.c - brings the layers of an image: from a registry, several at a time, into blob_dir or
+ * straight to who reads them; local ones stay where they are.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,142 +8,166 @@
 #include <time.h>
 
 #include "oci/blobs.h"
-#include "oci/layout.h"
-#include "oci/registry.h"
+#include "oci/job.h"
+#include "oci/local.h"
 
 enum { WORKERS_MAX = 4, PROGRESS_EVERY_MS = 100 };
 
-struct job {
-	const struct oci_layer *layer;
-	int64_t done_bytes;  /* under the lock of the fetch */
-	int64_t shown_bytes; /* the caller's thread only */
+/* A layer and its reader. Two layers may be one blob. */
+struct reading {
+	struct job *job;
+	struct flow_reader reader;
 };
 
-struct fetch {
-	const struct oci_opts *o;
-	struct registry *registry;
+struct oci_fetch {
+	struct oci_image *image;
+	struct oci_opts o;
+	struct registry *registry; /* NULL if all is local */
 	atomic_bool is_stopped;
+	struct job *jobs; /* fixed, like readings */
+	size_t n_jobs;
+	struct reading *readings; /* one per layer */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
-	VEC(struct job) jobs; /* fixed while workers run */
-	size_t n_taken;
-	size_t n_running;   /* workers */
+	VEC(pthread_t) threads;
+	size_t n_running;   /* of them */
 	struct err *failed; /* the first failure */
 };
 
-/* A blob on its way from the network into blob_dir. */
-struct arrival {
-	struct fetch *fetch;
-	struct job *job;
-	struct blob_writer *writer;
-};
+/* ---- threads ---- */
 
-static int arrival_add(void *arg, const void *bytes, size_t n, struct err **e)
-{
-	struct arrival *a = arg;
-
-	if (blob_writer_add(a->writer, bytes, n, e))
-		return -1;
-	pthread_mutex_lock(&a->fetch->lock);
-	a->job->done_bytes += (int64_t)n;
-	pthread_mutex_unlock(&a->fetch->lock);
-	return 0;
-}
-
-static int fetch_blob(struct fetch *f, struct http *h, struct job *job, struct err **e)
-{
-	const struct oci_layer *layer = job->layer;
-	AUTO(blob_writer) writer = NULL;
-	struct arrival arrival = { .fetch = f, .job = job };
-
-	if (blob_writer_new(f->o->blob_dir, layer->digest, layer->size_bytes, &writer, e))
-		return -1;
-	arrival.writer = writer;
-	if (registry_get_blob(f->registry, h, layer->digest,
-			      &(struct http_sink){ .add = arrival_add, .arg = &arrival }, e))
-		return -1;
-	return blob_writer_end(writer, e);
-}
-
-static struct job *take_job(struct fetch *f)
-{
-	struct job *job = NULL;
-
-	pthread_mutex_lock(&f->lock);
-	if (!f->is_stopped && f->n_taken < f->jobs.n)
-		job = &f->jobs.at[f->n_taken++];
-	pthread_mutex_unlock(&f->lock);
-	return job;
-}
-
-/* Takes why; what fails after the first failure only fails because of it. */
-static void stop(struct fetch *f, struct err *why)
+/* Takes why, NULL if it is no failure. What fails after the first time only fails because of
+ * it. */
+static void stop(struct oci_fetch *f, struct err *why)
 {
 	pthread_mutex_lock(&f->lock);
-	f->is_stopped = true;
-	if (f->failed)
+	if (f->is_stopped)
 		err_free(why);
 	else
 		f->failed = why;
+	f->is_stopped = true;
+	for (size_t i = 0; f->failed && i < f->n_jobs; i++)
+		flow_fail(f->jobs[i].flow, f->failed);
+	for (size_t i = 0; i < f->n_jobs; i++)
+		flow_stop(f->jobs[i].flow);
 	pthread_mutex_unlock(&f->lock);
+}
+
+static void run_job(struct http *h, struct job *job)
+{
+	struct oci_fetch *f = job->fetch;
+	struct err *why = NULL;
+
+	if (job_run(job, h, &why))
+		stop(f, why);
+	pthread_mutex_lock(&f->lock);
+	job->state = JOB_DONE;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* The next one that nobody has begun, in order; under the lock. */
+static struct job *next_job(struct oci_fetch *f)
+{
+	for (size_t i = 0; i < f->n_jobs && !f->is_stopped; i++) {
+		if (f->jobs[i].state == JOB_WAITS) {
+			f->jobs[i].state = JOB_RUNS;
+			return &f->jobs[i];
+		}
+	}
+	return NULL;
 }
 
 static bool is_stopped(void *arg)
 {
-	struct fetch *f = arg;
+	const struct oci_fetch *f = arg;
 
 	return f->is_stopped;
 }
 
 static void *work(void *arg)
 {
-	struct fetch *f = arg;
-	struct http_opts opts = { .stall_sec = f->o->stall_sec,
-				  .is_stopped = is_stopped,
-				  .arg = f };
-	AUTO(http) h = http_new(&opts);
-	struct job *job;
+	struct job *job = arg;
+	struct oci_fetch *f = job->fetch;
+	AUTO(http) h = registry_http(f->registry, is_stopped, f);
 
-	while ((job = take_job(f))) {
-		struct err *why = NULL;
-
-		if (fetch_blob(f, h, job, &why)) {
-			err_wrap(&why, "layer %s", job->layer->digest);
-			stop(f, why);
-		}
+	while (job) {
+		run_job(h, job);
+		pthread_mutex_lock(&f->lock);
+		job = next_job(f);
+		if (!job)
+			f->n_running--;
+		pthread_cond_broadcast(&f->changed);
+		pthread_mutex_unlock(&f->lock);
 	}
-	pthread_mutex_lock(&f->lock);
-	f->n_running--;
-	pthread_cond_signal(&f->changed);
-	pthread_mutex_unlock(&f->lock);
 	return NULL;
 }
 
-static void show(const struct oci_opts *o, const struct oci_layer *layer, int64_t done_bytes)
+/* A thread that begins with this job, which is ours; under the lock. */
+static int start_thread(struct oci_fetch *f, struct job *job, struct err **e)
 {
-	if (o->progress)
-		o->progress(o->arg, layer->digest, done_bytes, layer->size_bytes);
+	pthread_t thread;
+	int failed = pthread_create(&thread, NULL, work, job);
+
+	if (failed) {
+		job->state = JOB_WAITS;
+		errno = failed;
+		return err_sys(e, "starting a thread");
+	}
+	vec_push(&f->threads, thread);
+	f->n_running++;
+	return 0;
 }
 
-static void show_changes(struct fetch *f)
+static int start_threads(struct oci_fetch *f, struct err **e)
 {
-	for (size_t i = 0; i < f->jobs.n; i++) {
-		struct job *job = &f->jobs.at[i];
-		int64_t done_bytes;
+	struct job *job;
+	int failed = 0;
 
-		pthread_mutex_lock(&f->lock);
-		done_bytes = job->done_bytes;
-		pthread_mutex_unlock(&f->lock);
+	pthread_mutex_lock(&f->lock);
+	while (f->n_running < WORKERS_MAX && (job = next_job(f)) && !failed)
+		failed = start_thread(f, job, e);
+	/* One is enough to get on. */
+	if (failed && f->n_running) {
+		err_drop(e);
+		failed = 0;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return failed;
+}
+
+static void join_threads(struct oci_fetch *f)
+{
+	vec_each (thread, &f->threads)
+		pthread_join(*thread, NULL);
+	vec_release(&f->threads);
+}
+
+/* ---- progress ---- */
+
+static void show(const struct oci_opts *o, const struct oci_layer *layer, int64_t done_bytes)
+{
+	const char *digest = layer->digest[0] ? layer->digest : layer->diff_id;
+
+	if (o->progress)
+		o->progress(o->arg, digest, done_bytes, layer->size_bytes);
+}
+
+void oci_fetch_show(struct oci_fetch *f)
+{
+	for (size_t i = 0; i < f->n_jobs; i++) {
+		struct job *job = &f->jobs[i];
+		int64_t done_bytes = job->done_bytes;
+
 		if (done_bytes == job->shown_bytes)
 			continue;
 		job->shown_bytes = done_bytes;
-		show(f->o, job->layer, done_bytes);
+		show(&f->o, job->layer, done_bytes);
 	}
 }
 
-/* Shows progress until the last worker has ended. */
-static void watch(struct fetch *f)
+/* Shows progress until the last thread has ended. */
+static void watch(struct oci_fetch *f)
 {
 	bool is_running = true;
 
@@ -159,108 +183,192 @@ static void watch(struct fetch *f)
 			pthread_cond_timedwait(&f->changed, &f->lock, &until);
 		is_running = f->n_running > 0;
 		pthread_mutex_unlock(&f->lock);
-		show_changes(f);
+		oci_fetch_show(f);
 	}
 }
 
-static int run_workers(struct fetch *f, struct err **e)
-{
-	pthread_t workers[WORKERS_MAX];
-	size_t n = 0, wanted = f->jobs.n < WORKERS_MAX ? f->jobs.n : WORKERS_MAX;
-	int failed = 0;
+/* ---- the whole ---- */
 
-	while (n < wanted && !failed) {
-		pthread_mutex_lock(&f->lock);
-		failed = pthread_create(&workers[n], NULL, work, f);
-		if (!failed)
-			f->n_running++;
-		pthread_mutex_unlock(&f->lock);
-		n += !failed;
-	}
-	if (n == 0) {
-		errno = failed;
-		return err_sys(e, "starting a thread");
-	}
-	watch(f);
-	for (size_t i = 0; i < n; i++)
-		pthread_join(workers[i], NULL);
-	if (f->failed) {
-		*e = take(f->failed);
+/* The job that brings this layer too, or NULL. */
+static struct job *twin(struct oci_fetch *f, const struct oci_layer *layer)
+{
+	bool can_share = f->o.is_kept || layer->size_bytes <= FLOW_WINDOW_BYTES;
+
+	for (size_t i = 0; i < f->n_jobs; i++)
+		if (layer->digest[0] && streq(f->jobs[i].layer->digest, layer->digest) &&
+		    (can_share || f->jobs[i].is_local))
+			return &f->jobs[i];
+	return NULL;
+}
+
+static struct job *add_job(struct oci_fetch *f, struct oci_layer *layer)
+{
+	struct job *job = &f->jobs[f->n_jobs++];
+
+	*job = (struct job){ .fetch = f,
+			     .layer = layer,
+			     .o = &f->o,
+			     .registry = f->registry,
+			     .is_stopped = &f->is_stopped };
+	job->flow = flow_new(layer->digest, layer->size_bytes);
+	return job;
+}
+
+/* What is here already: its path is set, the bytes are opened and not looked at. */
+static int open_local(struct job *job, struct oci_layer *layer, struct err **e)
+{
+	job->is_local = true;
+	job->state = JOB_DONE;
+	job->shown_bytes = layer->size_bytes;
+	if (job_open(job, layer->path, layer->offset_bytes, e))
 		return -1;
-	}
+	show(&job->fetch->o, layer, layer->size_bytes);
 	return 0;
 }
 
-static bool has_job(const struct fetch *f, const char *digest)
+static int plan_layer(struct oci_fetch *f, struct oci_layer *layer, struct job **ret,
+		      struct err **e)
 {
-	vec_each (job, &f->jobs)
-		if (streq(job->layer->digest, digest))
-			return true;
-	return false;
+	if (!layer->path && blob_exists(f->o.blob_dir, layer->digest, layer->size_bytes))
+		layer->path = blob_path(f->o.blob_dir, layer->digest);
+	*ret = twin(f, layer);
+	if (*ret)
+		return 0;
+	*ret = add_job(f, layer);
+	return layer->path ? open_local(*ret, layer, e) : 0;
 }
 
-/* A job for each blob that isn't there, once. */
-static void plan(struct fetch *f, const struct oci_image *image)
+static int plan(struct oci_fetch *f, struct err **e)
 {
-	vec_each (layer, &image->layers) {
-		struct job job = { .layer = layer };
+	size_t n = f->image->layers.n;
 
-		if (blob_exists(f->o->blob_dir, layer->digest, layer->size_bytes))
-			show(f->o, layer, layer->size_bytes);
-		else if (!has_job(f, layer->digest))
-			vec_push(&f->jobs, job);
-	}
-}
+	f->jobs = xcalloc(n, sizeof(*f->jobs));
+	f->readings = xcalloc(n, sizeof(*f->readings));
+	for (size_t i = 0; i < n; i++) {
+		struct job *job = NULL;
 
-static int fetch_from_registry(struct oci_image *image, const struct oci_ref *ref,
-			       const struct oci_opts *o, struct err **e)
-{
-	AUTO(registry) registry = registry_new(ref);
-	struct fetch f = { .o = o,
-			   .registry = registry,
-			   .lock = PTHREAD_MUTEX_INITIALIZER,
-			   .changed = PTHREAD_COND_INITIALIZER };
-	int failed;
-
-	blob_sweep(o->blob_dir);
-	plan(&f, image);
-	failed = f.jobs.n ? run_workers(&f, e) : 0;
-	vec_each (layer, &image->layers) {
-		if (failed)
-			break;
-		free(layer->path);
-		layer->path = blob_path(o->blob_dir, layer->digest);
-		layer->is_verified = has_job(&f, layer->digest);
-	}
-	vec_release(&f.jobs);
-	return failed;
-}
-
-static int take_from_layout(struct oci_image *image, const char *dir, const struct oci_opts *o,
-			    struct err **e)
-{
-	vec_each (layer, &image->layers)
-		if (layout_check_blob(dir, layer->digest, layer->size_bytes, e))
+		if (plan_layer(f, &f->image->layers.at[i], &job, e))
 			return -1;
-	vec_each (layer, &image->layers) {
-		free(layer->path);
-		layer->path = layout_blob_path(dir, layer->digest);
-		layer->is_verified = false;
-		show(o, layer, layer->size_bytes);
+		f->readings[i] =
+			(struct reading){ .job = job, .reader = { .flow = job->flow } };
 	}
 	return 0;
+}
+
+static int prepare(struct oci_fetch *f, struct err **e)
+{
+	AUTO(oci_ref) ref = NULL;
+
+	if (oci_ref_parse(f->image->name, &ref, e))
+		return -1;
+	vec_each (layer, &f->image->layers)
+		free(take(layer->path));
+	if (ref->kind != OCI_REF_REGISTRY)
+		return local_find_layers(ref, f->image, e);
+	if (f->o.is_kept)
+		blob_sweep(f->o.blob_dir);
+	return registry_new(ref, &f->o, &f->registry, e);
+}
+
+int oci_fetch_begin(struct oci_image *image, const struct oci_opts *o, struct oci_fetch **ret,
+		    struct err **e)
+{
+	AUTO(oci_fetch) f = xcalloc(1, sizeof(*f));
+
+	f->image = image;
+	f->o = *o;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	if (prepare(f, e) || plan(f, e) || start_threads(f, e))
+		return err_wrap(e, "image %s", image->name);
+	*ret = take(f);
+	return 0;
+}
+
+int oci_fetch_read(struct oci_fetch *f, size_t index, void *buf, size_t cap, size_t *ret_n,
+		   struct err **e)
+{
+	struct reading *r = &f->readings[index];
+	int failed = 0, got;
+
+	pthread_mutex_lock(&f->lock);
+	if (r->job->state == JOB_WAITS && !f->is_stopped) {
+		/* Those before it may wait for their readers: it gets a thread at once. */
+		r->job->state = JOB_RUNS;
+		failed = start_thread(f, r->job, e);
+	}
+	pthread_mutex_unlock(&f->lock);
+	got = failed ? -1 : flow_read(&r->reader, buf, cap, ret_n, e);
+	if (got < 0 && !f->is_stopped)
+		err_wrap(e, "layer %s", r->job->layer->digest);
+	return got < 0 ? err_wrap(e, "image %s", f->image->name) : got;
+}
+
+/* Without a store, what nobody wants to read needn't come. */
+static void leave_unread(struct oci_fetch *f)
+{
+	bool is_read = true;
+
+	for (size_t i = 0; i < f->image->layers.n; i++)
+		is_read = is_read && flow_is_read(&f->readings[i].reader);
+	if (!is_read && !f->o.is_kept)
+		stop(f, NULL);
+}
+
+/* Layers whose blob has come know where it is. */
+static void name_layers(struct oci_fetch *f)
+{
+	for (size_t i = 0; i < f->image->layers.n; i++) {
+		struct oci_layer *layer = &f->image->layers.at[i];
+		const struct job *job = f->readings[i].job;
+
+		if (job->is_local || !f->o.is_kept)
+			continue;
+		free(layer->path);
+		layer->path = blob_path(f->o.blob_dir, layer->digest);
+		layer->is_verified = job->is_brought;
+	}
+}
+
+int oci_fetch_end(struct oci_fetch *f, struct err **e)
+{
+	leave_unread(f);
+	watch(f);
+	join_threads(f);
+	if (f->failed) {
+		*e = err_copy(f->failed);
+		return err_wrap(e, "image %s", f->image->name);
+	}
+	name_layers(f);
+	return 0;
+}
+
+void oci_fetch_free(struct oci_fetch *f)
+{
+	if (!f)
+		return;
+	stop(f, NULL);
+	join_threads(f);
+	for (size_t i = 0; f->readings && i < f->image->layers.n; i++)
+		flow_reader_release(&f->readings[i].reader);
+	for (size_t i = 0; i < f->n_jobs; i++)
+		flow_free(f->jobs[i].flow);
+	registry_free(f->registry);
+	pthread_cond_destroy(&f->changed);
+	pthread_mutex_destroy(&f->lock);
+	err_free(f->failed);
+	free(f->jobs);
+	free(f->readings);
+	free(f);
 }
 
 int oci_fetch(struct oci_image *image, const struct oci_opts *o, struct err **e)
 {
-	AUTO(oci_ref) ref = NULL;
-	int failed;
+	AUTO(oci_fetch) f = NULL;
 
-	if (oci_ref_parse(image->name, &ref, e))
+	if (oci_fetch_begin(image, o, &f, e))
 		return -1;
-	failed = ref->kind == OCI_REF_LAYOUT ? take_from_layout(image, ref->dir, o, e)
-					     : fetch_from_registry(image, ref, o, e);
-	return failed ? err_wrap(e, "image %s", image->name) : 0;
+	return oci_fetch_end(f, e);
 }
 
 int oci_recheck(struct oci_image *image, const struct oci_opts *o, struct err **e)
@@ -268,13 +376,14 @@ int oci_recheck(struct oci_image *image, const struct oci_opts *o, struct err **
 	int n_removed = 0;
 
 	vec_each (layer, &image->layers) {
-		autofree char *path = blob_path(o->blob_dir, layer->digest);
+		autofree char *path = NULL;
 		int ok;
 
 		free(take(layer->path));
-		if (layer->is_verified ||
+		if (layer->is_verified || !layer->digest[0] ||
 		    !blob_exists(o->blob_dir, layer->digest, layer->size_bytes))
 			continue;
+		path = blob_path(o->blob_dir, layer->digest);
 		ok = blob_check(path, layer->digest, e);
 		if (ok < 0)
 			return -1;

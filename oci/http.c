@@ -1,18 +1,21 @@
 #include "oci/http.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/fs.h"
 #include "oci/ref.h"
 
-enum { BUFFER_BYTES = 256 << 10 };
+enum { BUFFER_BYTES = 256 << 10, PAUSE_SLICE_MS = 100, BUNDLE_MAX_BYTES = 16 << 20 };
 
 struct http {
 	CURL *curl;
 	struct http_opts opts;
+	struct str bundle; /* of all certificates, if there are some beside the system's */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -22,7 +25,12 @@ struct transfer {
 	const struct http_request *request;
 	struct http_response *response;
 	size_t header_bytes;
-	time_t last_sec;    /* when something came, on the monotonic clock */
+	int64_t idle_ms; /* how long nothing may come */
+	int64_t last_ms; /* when something came */
+	int64_t slow_ms; /* since when slow_bytes have come */
+	int64_t slow_bytes;
+	int64_t skip_bytes; /* of the body, that the sink has already */
+	bool has_body;
 	struct err *failed; /* of the sink, or of a limit */
 };
 
@@ -32,6 +40,28 @@ static void global_init(void)
 		abort();
 }
 
+static const char *system_bundle(void)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+	return file && *file ? file : info->cainfo;
+}
+
+/* The system's certificates and ours in one. Without the former the latter will do. */
+static void join_bundles(struct http *h)
+{
+	const char *file = system_bundle();
+	struct err *ignored = NULL;
+
+	if (!h->opts.ca_pem || !h->opts.ca_pem->len)
+		return;
+	if (file && fs_read_file(file, BUNDLE_MAX_BYTES, &h->bundle, &ignored))
+		err_drop(&ignored);
+	str_addc(&h->bundle, '\n');
+	str_addn(&h->bundle, h->opts.ca_pem->at, h->opts.ca_pem->len);
+}
+
 struct http *http_new(const struct http_opts *o)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -39,11 +69,12 @@ struct http *http_new(const struct http_opts *o)
 
 	pthread_once(&once, global_init);
 	h->opts = *o;
-	if (h->opts.stall_sec <= 0)
-		h->opts.stall_sec = HTTP_STALL_SEC;
+	h->opts.stall_sec = http_stall_sec(o->stall_sec);
+	h->bundle = (struct str)STR_INIT;
 	h->curl = curl_easy_init();
 	if (!h->curl)
 		abort();
+	join_bundles(h);
 	return h;
 }
 
@@ -52,13 +83,13 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	curl_easy_cleanup(h->curl);
+	str_release(&h->bundle);
 	free(h);
 }
 
 void http_response_release(struct http_response *r)
 {
-	free(r->digest);
-	free(r->challenge);
+	http_fields_release(&r->fields);
 	str_release(&r->refusal);
 	*r = (struct http_response)HTTP_RESPONSE_INIT;
 }
@@ -68,55 +99,102 @@ static bool is_stopped(const struct http *h)
 	return h->opts.is_stopped && h->opts.is_stopped(h->opts.arg);
 }
 
-/* The value of header `name` in a line of n bytes, or NULL. The caller frees. */
-static char *header_value(const char *line, size_t n, const char *name)
+bool http_pause(const struct http *h, int ms)
 {
-	size_t length = strlen(name);
+	int64_t until = clock_ms() + ms;
 
-	if (n <= length || strncasecmp(line, name, length) != 0 || line[length] != ':')
-		return NULL;
-	line += length + 1;
-	n -= length + 1;
-	while (n && (*line == ' ' || *line == '\t')) {
-		line++;
-		n--;
+	for (;;) {
+		int64_t left = until - clock_ms();
+
+		if (is_stopped(h))
+			return false;
+		if (left <= 0)
+			return true;
+		poll(NULL, 0, left < PAUSE_SLICE_MS ? (int)left : PAUSE_SLICE_MS);
 	}
-	while (n && strchr("\r\n \t", line[n - 1]))
-		n--;
-	return memchr(line, '\0', n) ? NULL : xstrndup(line, n);
 }
 
-static time_t now_sec(void)
+bool http_is_success(long status)
 {
-	struct timespec ts;
+	return status == 200 || status == 206;
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+/* ---- what comes ---- */
+
+static void note_bytes(struct transfer *t, size_t n)
+{
+	t->last_ms = clock_ms();
+	t->slow_bytes += (int64_t)n;
+	if (t->slow_bytes < HTTP_SLOW_BYTES)
+		return;
+	t->slow_bytes = 0;
+	t->slow_ms = t->last_ms;
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
-	char *value;
 
 	n *= size;
-	t->last_sec = now_sec();
+	note_bytes(t, n);
 	t->header_bytes += n;
 	if (t->header_bytes > HTTP_MAX_HEADER_BYTES) {
 		err_set(&t->failed, ERR_LIMIT, "its headers are larger than %d bytes",
 			HTTP_MAX_HEADER_BYTES);
 		return 0;
 	}
-	value = header_value(line, n, "Docker-Content-Digest");
-	if (value) {
-		free(t->response->digest);
-		t->response->digest = value;
-	}
-	value = header_value(line, n, "WWW-Authenticate");
-	if (value && !t->response->challenge && strncasecmp(value, "Bearer ", 7) == 0)
-		t->response->challenge = take(value);
-	free(value);
+	http_fields_add(&t->response->fields, line, n);
 	return n;
+}
+
+/*
+ * We ask for no encoding. A server that names one all the same may mean the blob itself, stored
+ * as it is (then it is as long as it should be), or may really have encoded it on the way.
+ */
+static bool must_decode(const struct transfer *t, const char *bytes)
+{
+	const struct http_fields *f = &t->response->fields;
+	const struct http_request *r = t->request;
+
+	if (!f->is_encoded || r->is_decoded)
+		return false;
+	if (r->size_bytes < 0) /* a document: JSON begins otherwise */
+		return (unsigned char)bytes[0] == 0x1f;
+	return f->length_bytes + (f->range_bytes > 0 ? f->range_bytes : 0) != r->size_bytes;
+}
+
+/* The first byte of a body that the sink is to have. 0, or -1 with t->failed. */
+static int begin_body(struct transfer *t, long status, const char *bytes)
+{
+	const struct http_request *r = t->request;
+	int64_t begins = status == 206 ? t->response->fields.range_bytes : 0;
+
+	t->has_body = true;
+	if (must_decode(t, bytes)) {
+		t->response->fault = HTTP_ENCODED;
+		return err_set(&t->failed, ERR_CORRUPT, "its body is encoded, unasked for");
+	}
+	if (begins < 0 || begins > r->from_bytes)
+		return err_set(&t->failed, ERR_NET,
+			       "it sent another range of bytes than it was asked for");
+	t->skip_bytes = r->from_bytes - begins;
+	return 0;
+}
+
+static size_t give_to_sink(struct transfer *t, const char *bytes, size_t n)
+{
+	const struct http_sink *sink = &t->request->sink;
+	size_t skipped = t->skip_bytes < (int64_t)n ? (size_t)t->skip_bytes : n;
+	int64_t before_ms = clock_ms();
+	int failed = 0;
+
+	t->skip_bytes -= (int64_t)skipped;
+	if (n > skipped)
+		failed = sink->add(sink->arg, bytes + skipped, n - skipped, &t->failed);
+	/* The sink may take its time. */
+	t->last_ms = clock_ms();
+	t->slow_ms += t->last_ms - before_ms;
+	return failed ? 0 : n;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
@@ -126,12 +204,12 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	n *= size;
-	t->last_sec = now_sec();
+	note_bytes(t, n);
 	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 200) {
-		const struct http_sink *sink = &t->request->sink;
-
-		return sink->add(sink->arg, bytes, n, &t->failed) ? 0 : n;
+	if (http_is_success(status) && n) {
+		if (!t->has_body && begin_body(t, status, bytes))
+			return 0;
+		return give_to_sink(t, bytes, n);
 	}
 	/* Enough for the reason to be read: a longer one ends the transfer, which then counts
 	 * as whole (finish()). */
@@ -150,11 +228,20 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 	(void)total, (void)now, (void)up_total, (void)up_now;
 	if (is_stopped(t->h))
 		return 1;
-	if (now_sec() - t->last_sec <= t->h->opts.stall_sec)
+	if (clock_ms() - t->last_ms > t->idle_ms)
+		err_set(&t->failed, ERR_NET, "it sent nothing for %lld seconds",
+			(long long)t->idle_ms / 1000);
+	else if (clock_ms() - t->slow_ms > HTTP_SLOW_STALLS * t->idle_ms)
+		err_set(&t->failed, ERR_NET, "it sent no more than %lld bytes in %lld seconds",
+			(long long)t->slow_bytes,
+			(long long)(HTTP_SLOW_STALLS * t->idle_ms / 1000));
+	else
 		return 0;
-	err_set(&t->failed, ERR_NET, "it sent nothing for %d seconds", t->h->opts.stall_sec);
+	t->response->fault = HTTP_BROKEN;
 	return 1;
 }
+
+/* ---- where it goes ---- */
 
 static char *url_part(const char *url, CURLUPart part, unsigned flags)
 {
@@ -179,7 +266,8 @@ static char *url_authority(const char *url)
 }
 
 /* May this URL be fetched? `before` is the one that redirected us to it, or NULL. */
-static int check_url(const char *url, const char *before, bool is_plain_ok, struct err **e)
+static int check_url(const char *url, const char *before, const struct http_request *r,
+		     struct err **e)
 {
 	autofree char *scheme = url_part(url, CURLUPART_SCHEME, 0);
 	autofree char *host = url_part(url, CURLUPART_HOST, 0);
@@ -192,7 +280,7 @@ static int check_url(const char *url, const char *before, bool is_plain_ok, stru
 		return err_set(e, ERR_NET, "%s a URL that is not well-formed", how);
 	if (streq(scheme, "https"))
 		return 0;
-	if (!is_plain_ok || !oci_ref_is_loopback(host) ||
+	if ((!r->is_insecure && (!r->is_plain_ok || !oci_ref_is_loopback(host))) ||
 	    (before && !str_starts(before, "http://")))
 		return err_set(e, ERR_NET, "%s plain HTTP at %s, which isn't safe", how, host);
 	return 0;
@@ -208,9 +296,29 @@ static bool is_same_origin(const char *a, const char *b)
 	return scheme_a && scheme_b && streq(scheme_a, scheme_b) && strcasecmp(at_a, at_b) == 0;
 }
 
+static void set_certificates(const struct transfer *t)
+{
+	const struct str *bundle = &t->h->bundle;
+	CURL *c = t->h->curl;
+
+	if (t->request->is_insecure) {
+		curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	} else if (bundle->len) {
+		struct curl_blob blob = { .data = bundle->at,
+					  .len = bundle->len,
+					  .flags = CURL_BLOB_NOCOPY };
+
+		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
+	} else if (system_bundle()) {
+		curl_easy_setopt(c, CURLOPT_CAINFO, system_bundle());
+	}
+}
+
 static void set_options(struct transfer *t, const char *url, struct curl_slist *headers)
 {
-	bool is_plain = str_starts(url, "http://");
+	autofree char *host = url_part(url, CURLUPART_HOST, 0);
+	const struct http_request *r = t->request;
 	CURL *c = t->h->curl;
 
 	curl_easy_reset(c); /* keeps the connections */
@@ -221,12 +329,18 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (is_plain)
+	set_certificates(t);
+	if (str_starts(url, "http://") || (host && oci_ref_is_loopback(host)))
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
+	if (r->form)
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->form);
+	if (r->is_decoded)
+		curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->error);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_SEC);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)t->idle_ms);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -236,24 +350,93 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
-static int finish(struct transfer *t, CURLcode code, struct err **e)
+static struct curl_slist *add_header(struct curl_slist *to, const char *name, const char *value)
 {
+	autofree char *line = value ? xasprintf("%s: %s", name, value) : NULL;
+
+	return line ? curl_slist_append(to, line) : to;
+}
+
+static struct curl_slist *make_headers(const struct http_request *r, const char *url)
+{
+	autofree char *range = r->from_bytes && !r->is_decoded
+				       ? xasprintf("bytes=%lld-", (long long)r->from_bytes)
+				       : NULL;
+	struct curl_slist *headers = add_header(NULL, "Accept", r->accept);
+
+	if (!r->is_decoded)
+		headers = add_header(headers, "Accept-Encoding", "identity");
+	headers = add_header(headers, "Range", range);
+	if (is_same_origin(url, r->url))
+		headers = add_header(headers, "Authorization", r->authorization);
+	return headers;
+}
+
+static enum http_fault fault_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_FINE;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_CONNECT:
+		return HTTP_UNREACHABLE;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CONNECT_ERROR:
+		return HTTP_REFUSED;
+	default:
+		return HTTP_BROKEN;
+	}
+}
+
+/* Plain HTTP gets no answer, or none that is HTTP, from one who speaks TLS; or a plain word. */
+static bool is_tls_behind(const struct transfer *t, CURLcode code)
+{
+	const char *refusal = t->response->refusal.at;
+
+	if (code == CURLE_OK)
+		return t->response->status == 400 &&
+		       (strstr(refusal, "HTTPS") || strstr(refusal, "SSL"));
+	return !t->header_bytes &&
+	       (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+		code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY ||
+		code == CURLE_UNSUPPORTED_PROTOCOL);
+}
+
+static int finish(struct transfer *t, CURLcode code, const char *url, struct err **e)
+{
+	struct http_response *response = t->response;
 	autostr why = STR_INIT;
 
-	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &t->response->status);
+	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &response->status);
+	/* on_body() had read enough of the refusal */
+	if (code == CURLE_WRITE_ERROR && !http_is_success(response->status) && !t->failed)
+		code = CURLE_OK;
+	response->is_other_protocol = str_starts(url, "http://")
+					      ? is_tls_behind(t, code)
+					      : code == CURLE_SSL_CONNECT_ERROR;
 	if (t->failed) {
+		if (response->fault == HTTP_FINE)
+			response->fault = HTTP_REFUSED;
 		*e = take(t->failed);
 		return -1;
 	}
 	if (code == CURLE_OK)
 		return 0;
-	if (code == CURLE_WRITE_ERROR && t->response->status != 200)
-		return 0; /* on_body() had read enough of the refusal */
-	if (code == CURLE_ABORTED_BY_CALLBACK)
+	response->fault = fault_of(code);
+	if (code == CURLE_ABORTED_BY_CALLBACK) {
+		response->fault = HTTP_REFUSED;
 		return err_set(e, ERR_NET, "stopped");
+	}
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return err_set(e, ERR_NET, "no connection within %d seconds", HTTP_CONNECT_SEC);
+		return err_set(e, ERR_NET, "no connection within %lld seconds",
+			       (long long)t->idle_ms / 1000);
 	str_add_visible(&why, t->h->error, strlen(t->h->error));
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		str_add(&why, " (--ca-cert FILE names an authority to trust)");
 	return err_set(e, ERR_NET, "%s", why.len ? why.at : curl_easy_strerror(code));
 }
 
@@ -261,26 +444,25 @@ static int finish(struct transfer *t, CURLcode code, struct err **e)
 static int get_once(struct http *h, const struct http_request *r, const char *url,
 		    struct http_response *ret, struct err **e)
 {
-	struct transfer t = { .h = h, .request = r, .response = ret, .last_sec = now_sec() };
-	struct curl_slist *headers = NULL;
+	int idle_sec = r->max_idle_sec && r->max_idle_sec < h->opts.stall_sec
+			       ? r->max_idle_sec
+			       : h->opts.stall_sec;
+	struct transfer t = { .h = h,
+			      .request = r,
+			      .response = ret,
+			      .idle_ms = idle_sec * 1000LL,
+			      .last_ms = clock_ms(),
+			      .slow_ms = clock_ms() };
+	struct curl_slist *headers = make_headers(r, url);
 	int failed;
 
-	if (r->accept) {
-		autofree char *line = xasprintf("Accept: %s", r->accept);
-
-		headers = curl_slist_append(headers, line);
-	}
-	if (r->bearer && is_same_origin(url, r->url)) {
-		autofree char *line = xasprintf("Authorization: Bearer %s", r->bearer);
-
-		headers = curl_slist_append(headers, line);
-	}
 	set_options(&t, url, headers);
-	failed = finish(&t, curl_easy_perform(h->curl), e);
+	failed = finish(&t, curl_easy_perform(h->curl), url, e);
 	curl_slist_free_all(headers);
+	ret->is_elsewhere = !is_same_origin(url, r->url);
 	/* The caller knows the first host, and what its own sink said isn't any host's fault.
 	 */
-	if (failed && (*e)->code == ERR_NET && !is_same_origin(url, r->url)) {
+	if (failed && (*e)->code == ERR_NET && ret->is_elsewhere) {
 		autofree char *at = url_authority(url);
 
 		return err_wrap(e, "%s", at);
@@ -304,7 +486,8 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 {
 	autofree char *url = xstrdup(r->url);
 
-	if (check_url(url, NULL, r->is_plain_ok, e))
+	ret->fault = HTTP_REFUSED;
+	if (check_url(url, NULL, r, e))
 		return -1;
 	for (int hops = 0; hops <= HTTP_MAX_REDIRECTS; hops++) {
 		autofree char *before = NULL;
@@ -313,13 +496,30 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 		if (get_once(h, r, url, ret, e))
 			return -1;
 		before = take(url);
-		url = redirect_target(h, ret->status);
+		url = r->form ? NULL : redirect_target(h, ret->status);
 		if (!url)
 			return 0;
-		if (check_url(url, before, r->is_plain_ok, e))
+		ret->fault = HTTP_REFUSED;
+		if (check_url(url, before, r, e))
 			return -1;
 	}
 	return err_set(e, ERR_NET, "it redirects more than %d times", HTTP_MAX_REDIRECTS);
+}
+
+void http_add_field(struct str *s, char separator, const char *key, const char *value)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.~";
+
+	if (separator)
+		str_addc(s, separator);
+	str_addf(s, "%s=", key);
+	for (; *value; value++) {
+		if (strchr(plain, *value))
+			str_addc(s, *value);
+		else
+			str_addf(s, "%%%02X", (unsigned char)*value);
+	}
 }
 
 static int buffer_add(void *arg, const void *bytes, size_t n, struct err **e)

@@ -9,46 +9,99 @@
 #include "base/json.h"
 #include "oci/digest.h"
 #include "oci/source.h"
+#include "oci/tarball.h"
 
 enum { TAGS_SHOWN = 12, TAG_SHOWN_BYTES = 128, MARKER_MAX_BYTES = 64 << 10 };
 
 struct layout {
+	const struct oci_ref *ref;
+	char *dir;           /* or the archive's file */
+	struct tarball *tar; /* NULL: a directory */
+};
+
+/* The documents of one. */
+struct layout_source {
 	struct source source;
 	const struct oci_ref *ref;
 	const struct oci_opts *o;
-	char *dir;
+	struct layout *layout; /* NULL until something is read */
 };
 
-char *layout_real_dir(const char *dir)
+char *layout_real_path(const char *path)
 {
-	char *real = realpath(dir, NULL);
+	char *real = realpath(path, NULL);
 
 	if (real && !strchr(real, ':'))
 		return real;
 	free(real);
-	return xstrdup(dir);
+	return xstrdup(path);
 }
 
-char *layout_blob_path(const char *dir, const char *digest)
+int layout_open(const struct oci_ref *ref, struct layout **ret, struct err **e)
 {
-	return xasprintf("%s/blobs/sha256/%s", dir, oci_digest_hex(digest));
+	AUTO(layout) l = xcalloc(1, sizeof(*l));
+
+	l->ref = ref;
+	l->dir = layout_real_path(ref->dir);
+	if (ref->kind == OCI_REF_OCI_ARCHIVE && tarball_open(l->dir, &l->tar, e))
+		return -1;
+	*ret = take(l);
+	return 0;
 }
 
-int layout_check_blob(const char *dir, const char *digest, int64_t size_bytes, struct err **e)
+void layout_free(struct layout *l)
 {
-	autofree char *path = layout_blob_path(dir, digest);
+	if (!l)
+		return;
+	tarball_free(l->tar);
+	free(l->dir);
+	free(l);
+}
+
+static char *blob_name(const char *digest)
+{
+	return xasprintf("blobs/sha256/%s", oci_digest_hex(digest));
+}
+
+static int find_in_dir(const struct layout *l, const char *name, int64_t *ret_size_bytes,
+		       char **ret_path, struct err **e)
+{
+	autofree char *path = xasprintf("%s/%s", l->dir, name);
 	struct stat st;
 
 	if (stat(path, &st))
-		return errno == ENOENT
-			       ? err_set(e, ERR_CORRUPT, "layout %s lacks blob %s", dir, digest)
-			       : err_sys(e, "opening %s", path);
+		return errno == ENOENT ? err_set(e, ERR_NOTFOUND, "there is no %s", path)
+				       : err_sys(e, "opening %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_CORRUPT, "%s is no regular file", path);
-	if (st.st_size != size_bytes)
+	*ret_size_bytes = st.st_size;
+	*ret_path = take(path);
+	return 0;
+}
+
+int layout_find_blob(const struct layout *l, const char *digest, int64_t size_bytes,
+		     char **ret_path, int64_t *ret_offset_bytes, struct err **e)
+{
+	autofree char *name = blob_name(digest);
+	autofree char *path = NULL;
+	int64_t size = 0;
+	struct err *why = NULL;
+
+	*ret_offset_bytes = 0;
+	if (l->tar ? !tarball_find(l->tar, name, ret_offset_bytes, &size)
+		   : find_in_dir(l, name, &size, &path, &why)) {
+		if (why && why->code != ERR_NOTFOUND) {
+			*e = why;
+			return -1;
+		}
+		err_drop(&why);
+		return err_set(e, ERR_CORRUPT, "layout %s lacks blob %s", l->dir, digest);
+	}
+	if (size != size_bytes)
 		return err_set(e, ERR_CORRUPT,
-			       "%s has %lld bytes instead of the announced %lld", path,
-			       (long long)st.st_size, (long long)size_bytes);
+			       "%s in %s has %lld bytes instead of the announced %lld", name,
+			       l->dir, (long long)size, (long long)size_bytes);
+	*ret_path = path ? take(path) : xstrdup(l->dir);
 	return 0;
 }
 
@@ -67,44 +120,69 @@ static int read_regular(const char *path, size_t max_bytes, struct str *ret, str
 	return fs_read_fd(fd, path, max_bytes, ret, e);
 }
 
-static int get(struct source *s, const struct oci_descriptor *d, bool is_manifest,
-	       struct str *ret, struct err **e)
+static int read_file(const struct layout *l, const char *name, size_t max_bytes,
+		     struct str *ret, struct err **e)
 {
-	struct layout *l = (struct layout *)s;
-	autofree char *path = layout_blob_path(l->dir, d->digest);
-	autostr bytes = STR_INIT;
-	size_t max_bytes;
+	autofree char *path = NULL;
 
-	if (source_limit(d, is_manifest, &max_bytes, e))
-		return -1;
-	if (read_regular(path, max_bytes, &bytes, e) || source_verify(d, &bytes, e))
-		return err_wrap(e, "layout %s", l->dir);
-	str_addn(ret, bytes.at, bytes.len);
-	return 0;
+	if (l->tar)
+		return tarball_read(l->tar, name, max_bytes, ret, e);
+	path = xasprintf("%s/%s", l->dir, name);
+	return read_regular(path, max_bytes, ret, e);
 }
 
-/* DIR/oci-layout: {"imageLayoutVersion": "1.0.0"}. */
+/* oci-layout: {"imageLayoutVersion": "1.0.0"}. */
 static int check_marker(const struct layout *l, struct err **e)
 {
-	autofree char *path = xasprintf("%s/oci-layout", l->dir);
 	autostr bytes = STR_INIT;
 	const char *version;
 	AUTO(json) j = NULL;
 
 	if (!fs_exists(l->dir))
 		return err_set(e, ERR_NOTFOUND, "there is no directory %s", l->dir);
-	if (!fs_exists(path))
+	if (read_file(l, "oci-layout", MARKER_MAX_BYTES, &bytes, e)) {
+		if ((*e)->code != ERR_NOTFOUND)
+			return -1;
+		err_drop(e);
 		return err_set(e, ERR_NOTFOUND,
 			       "%s is no OCI image layout: it has no file 'oci-layout'",
 			       l->dir);
-	if (read_regular(path, MARKER_MAX_BYTES, &bytes, e) ||
-	    json_parse(bytes.at, bytes.len, path, &j, e))
-		return -1;
-	if (json_get_str(j, "imageLayoutVersion", &version, e))
-		return err_wrap(e, "%s", path);
+	}
+	if (json_parse(bytes.at, bytes.len, "oci-layout", &j, e) ||
+	    json_get_str(j, "imageLayoutVersion", &version, e))
+		return err_wrap(e, "layout %s", l->dir);
 	if (!str_starts(version, "1."))
 		return err_set(e, ERR_CORRUPT, "%s is of a layout version other than 1.x",
-			       path);
+			       l->dir);
+	return 0;
+}
+
+/* Opens it the first time. */
+static int open_once(struct layout_source *s, struct err **e)
+{
+	AUTO(layout) l = NULL;
+
+	if (s->layout)
+		return 0;
+	if (layout_open(s->ref, &l, e) || check_marker(l, e))
+		return -1;
+	s->layout = take(l);
+	return 0;
+}
+
+static int get(struct source *source, const struct oci_descriptor *d, bool is_manifest,
+	       struct str *ret, struct err **e)
+{
+	struct layout_source *s = (struct layout_source *)source;
+	autofree char *name = blob_name(d->digest);
+	autostr bytes = STR_INIT;
+	size_t max_bytes;
+
+	if (open_once(s, e) || source_limit(d, is_manifest, &max_bytes, e))
+		return -1;
+	if (read_file(s->layout, name, max_bytes, &bytes, e) || source_verify(d, &bytes, e))
+		return err_wrap(e, "layout %s", s->layout->dir);
+	str_addn(ret, bytes.at, bytes.len);
 	return 0;
 }
 
@@ -174,10 +252,10 @@ int layout_default_tag(const struct oci_manifest *index, const char **ret_tag, s
 		       tags.at);
 }
 
-static int select_image(const struct layout *l, const struct oci_manifest *index,
+static int select_image(const struct layout_source *s, const struct oci_manifest *index,
 			const struct oci_entry **ret, struct err **e)
 {
-	const char *tag = l->ref->tag;
+	const char *tag = s->ref->tag;
 	autostr tags = STR_INIT;
 
 	if (!tag && layout_default_tag(index, &tag, e))
@@ -187,59 +265,58 @@ static int select_image(const struct layout *l, const struct oci_manifest *index
 		return err_set(e, ERR_NOTFOUND, "it has no image tagged '%s'; its tags: %s",
 			       tag, tags.at);
 	}
-	return oci_manifest_select(index, tag, source_platform(l->o), ret, e);
+	return oci_manifest_select(index, tag, source_platform(s->o), ret, e);
 }
 
-static int get_tagged(struct layout *l, char ret_digest[OCI_DIGEST_MAX], struct str *ret,
+static int get_tagged(struct layout_source *s, char ret_digest[OCI_DIGEST_MAX], struct str *ret,
 		      struct err **e)
 {
-	autofree char *path = xasprintf("%s/index.json", l->dir);
+	const struct layout *l = s->layout;
 	AUTO(oci_manifest) index = NULL;
 	const struct oci_entry *entry;
 	autostr bytes = STR_INIT;
 
-	if (read_regular(path, OCI_MAX_LAYOUT_INDEX_BYTES, &bytes, e))
+	if (read_file(l, "index.json", OCI_MAX_LAYOUT_INDEX_BYTES, &bytes, e))
 		return -1;
 	if (oci_manifest_parse(bytes.at, bytes.len, &index, e))
-		return err_wrap(e, "%s", path);
+		return err_wrap(e, "%s/index.json", l->dir);
 	if (!index->is_index)
-		return err_set(e, ERR_CORRUPT, "%s is no image index", path);
-	if (select_image(l, index, &entry, e))
+		return err_set(e, ERR_CORRUPT, "%s/index.json is no image index", l->dir);
+	if (select_image(s, index, &entry, e))
 		return err_wrap(e, "layout %s", l->dir);
 	memcpy(ret_digest, entry->to.digest, OCI_DIGEST_MAX);
-	return get(&l->source, &entry->to, true, ret, e);
+	return get(&s->source, &entry->to, true, ret, e);
 }
 
-static int get_root(struct source *s, char ret_digest[OCI_DIGEST_MAX], struct str *ret,
+static int get_root(struct source *source, char ret_digest[OCI_DIGEST_MAX], struct str *ret,
 		    struct err **e)
 {
-	struct layout *l = (struct layout *)s;
+	struct layout_source *s = (struct layout_source *)source;
 	struct oci_descriptor d = { .size_bytes = -1 };
 
-	if (check_marker(l, e))
+	if (open_once(s, e))
 		return -1;
-	if (!l->ref->digest[0])
-		return get_tagged(l, ret_digest, ret, e);
-	memcpy(d.digest, l->ref->digest, sizeof(d.digest));
+	if (!s->ref->digest[0])
+		return get_tagged(s, ret_digest, ret, e);
+	memcpy(d.digest, s->ref->digest, sizeof(d.digest));
 	memcpy(ret_digest, d.digest, sizeof(d.digest));
-	return get(s, &d, true, ret, e);
+	return get(source, &d, true, ret, e);
 }
 
-static void free_layout(struct source *s)
+static void free_source(struct source *source)
 {
-	struct layout *l = (struct layout *)s;
+	struct layout_source *s = (struct layout_source *)source;
 
-	free(l->dir);
-	free(l);
+	layout_free(s->layout);
+	free(s);
 }
 
 struct source *source_new_layout(const struct oci_ref *ref, const struct oci_opts *o)
 {
-	struct layout *l = xcalloc(1, sizeof(*l));
+	struct layout_source *s = xcalloc(1, sizeof(*s));
 
-	l->source = (struct source){ .get_root = get_root, .get = get, .free = free_layout };
-	l->ref = ref;
-	l->o = o;
-	l->dir = layout_real_dir(ref->dir);
-	return &l->source;
+	s->source = (struct source){ .get_root = get_root, .get = get, .free = free_source };
+	s->ref = ref;
+	s->o = o;
+	return &s->source;
 }

@@ -1,6 +1,6 @@
 /*
- * layout.h - an OCI image layout on disk: DIR/oci-layout, DIR/index.json,
- * DIR/blobs/sha256/<hex>.
+ * layout.h - an OCI image layout on disk, a directory or a tar: oci-layout, index.json,
+ * blobs/sha256/<hex>.
  *
  * Read only, in place. Symlinks are followed: what is read is known by its digest, not by its
  * place. Only regular files are read.
@@ -15,15 +15,23 @@
 
 #include "base/err.h"
 #include "oci/manifest.h"
+#include "oci/ref.h"
 
 enum { OCI_MAX_LAYOUT_INDEX_BYTES = 4 << 20 };
 
-/* Absolute and free of symlinks, if it exists and holds no ':' that way; else as it is. The
- * caller frees. */
-char *layout_real_dir(const char *dir);
-char *layout_blob_path(const char *dir, const char *digest); /* the caller frees */
-/* Is the blob there, a regular file of that size? ERR_CORRUPT. */
-int layout_check_blob(const char *dir, const char *digest, int64_t size_bytes, struct err **e);
+/* Absolute and free of symlinks, if it exists and holds no ':' that way; else as it is. Of a
+ * file too. The caller frees. */
+char *layout_real_path(const char *path);
+
+struct layout;
+/* ref is of kind OCI_REF_LAYOUT or OCI_REF_OCI_ARCHIVE, and outlives it. */
+int layout_open(const struct oci_ref *ref, struct layout **ret, struct err **e);
+void layout_free(struct layout *l);
+DEFINE_AUTO(layout)
+/* Where a blob's bytes are, a regular file's or part of one; the caller frees the path.
+ * ERR_CORRUPT: it isn't there or not of that size. */
+int layout_find_blob(const struct layout *l, const char *digest, int64_t size_bytes,
+		     char **ret_path, int64_t *ret_offset_bytes, struct err **e);
 
 /*
  * The tag that an image without one stands for: *ret_tag is borrowed from index, or NULL if

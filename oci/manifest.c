@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "oci/digest.h"
+#include "oci/platform.h"
 
 enum { PLATFORMS_SHOWN = 12, SHOWN_BYTES = 100 };
 
@@ -92,16 +93,30 @@ static int parse_config(const struct json *root, struct oci_manifest *m, struct 
 		      artifact ? artifact : m->config.media_type, e);
 }
 
+/* Layers that registries don't have: Windows' base. */
+static bool is_foreign(const char *media_type)
+{
+	return strstr(media_type, ".foreign.") || strstr(media_type, ".nondistributable.");
+}
+
 static int parse_layer(const struct json *j, struct oci_manifest *m, struct err **e)
 {
-	struct oci_descriptor layer = { .media_type = NULL };
+	struct oci_descriptor layer = { .media_type = NULL }, *to;
 
 	if (parse_descriptor(j, &layer, e))
 		return -1;
 	vec_push(&m->layers, layer);
 	if (!ONE_OF(layer_types, layer.media_type))
 		return refuse("its media type is not one of a layer: ", layer.media_type, e);
-	return 0;
+	if (!is_foreign(layer.media_type))
+		return 0;
+	to = &m->layers.at[m->layers.n - 1];
+	if (json_opt_strv(j, "urls", &to->urls, e))
+		return -1;
+	return to->urls.n > OCI_MAX_URLS
+		       ? err_set(e, ERR_LIMIT, "it has %zu urls, more than %d", to->urls.n,
+				 OCI_MAX_URLS)
+		       : 0;
 }
 
 static int parse_layers(const struct json *root, struct oci_manifest *m, struct err **e)
@@ -163,8 +178,8 @@ static int parse_entry(const struct json *j, struct oci_entry *ret, struct err *
 	if (parse_descriptor(j, &ret->to, e) || json_opt_object(j, "platform", &platform, e) ||
 	    json_opt_object(j, "annotations", &annotations, e))
 		return -1;
-	ret->is_image = ONE_OF(manifest_types, ret->to.media_type) ||
-			ONE_OF(index_types, ret->to.media_type);
+	ret->is_index = ONE_OF(index_types, ret->to.media_type);
+	ret->is_image = ret->is_index || ONE_OF(manifest_types, ret->to.media_type);
 	if (platform && parse_platform(platform, ret, e))
 		return -1;
 	return annotations ? parse_annotations(annotations, ret, e) : 0;
@@ -271,35 +286,13 @@ void oci_manifest_free(struct oci_manifest *m)
 	vec_each (entry, &m->entries)
 		entry_release(entry);
 	vec_release(&m->entries);
-	vec_each (layer, &m->layers)
+	vec_each (layer, &m->layers) {
 		free(layer->media_type);
+		strv_release(&layer->urls);
+	}
 	vec_release(&m->layers);
 	free(m->config.media_type);
 	free(m);
-}
-
-/* "os/arch" of "os/arch/variant": its length. */
-static size_t base_length(const char *platform)
-{
-	size_t n = strcspn(platform, "/");
-
-	return platform[n] ? n + 1 + strcspn(platform + n + 1, "/") : n;
-}
-
-int oci_platform_match(const char *have, const char *want)
-{
-	size_t n = base_length(want);
-	const char *have_variant, *want_variant = want[n] ? want + n + 1 : "";
-
-	if (base_length(have) != n || strncmp(have, want, n) != 0)
-		return 0;
-	have_variant = have[n] ? have + n + 1 : "";
-	/* Every arm64 machine there is is a v8. */
-	if (str_ends(want, "/arm64") && streq(have_variant, "v8"))
-		have_variant = "";
-	if (streq(have_variant, want_variant))
-		return 2;
-	return !have_variant[0] || !want_variant[0];
 }
 
 static bool is_candidate(const struct oci_entry *entry, const char *ref_name)
@@ -338,7 +331,7 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 {
 	const struct oci_entry *best = NULL, *unnamed = NULL;
 	size_t n_unnamed = 0;
-	int best_match = 0;
+	int best_match = 0, match;
 
 	vec_each (entry, &index->entries) {
 		if (!is_candidate(entry, ref_name))
@@ -346,9 +339,9 @@ int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 		if (!entry->platform) {
 			unnamed = entry;
 			n_unnamed++;
-		} else if (oci_platform_match(entry->platform, platform) > best_match) {
+		} else if ((match = platform_match(entry->platform, platform)) > best_match) {
 			best = entry;
-			best_match = oci_platform_match(entry->platform, platform);
+			best_match = match;
 		}
 	}
 	if (!best && n_unnamed == 1)

@@ -20,15 +20,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "base/vec.h"
 #include "oci/oci.h"
 
-enum { OCI_MAX_INDEX_ENTRIES = 1000 };
+enum { OCI_MAX_INDEX_ENTRIES = 1000, OCI_MAX_URLS = 16 };
 
 struct oci_descriptor {
 	char digest[OCI_DIGEST_MAX];
 	char *media_type;
 	int64_t size_bytes; /* 0 to OCI_MAX_LAYER_BYTES */
+	struct strv urls;   /* of a layer that isn't to be distributed; else empty */
 };
 
 struct oci_entry {
@@ -36,6 +38,7 @@ struct oci_entry {
 	char *platform;      /* "linux/arm64/v8"; NULL if it isn't said */
 	char *ref_name;      /* annotation org.opencontainers.image.ref.name, or NULL */
 	bool is_image;       /* a manifest or an index; else something we don't know */
+	bool is_index;       /* the latter */
 	bool is_attestation; /* of another entry: provenance, SBOM */
 };
 
@@ -52,15 +55,10 @@ DEFINE_AUTO(oci_manifest)
 
 /*
  * The entry of an index that fits the platform best, among those with this ref_name (NULL:
- * among all): the platform itself, else one more special ("linux/amd64/v2" for "linux/amd64"),
- * else the only one that names no platform. ERR_NOTFOUND lists the platforms there are. *ret is
- * borrowed from index.
+ * among all): the best platform_match(), else the only one that names no platform.
+ * ERR_NOTFOUND lists the platforms there are. *ret is borrowed from index.
  */
 int oci_manifest_select(const struct oci_manifest *index, const char *ref_name,
 			const char *platform, const struct oci_entry **ret, struct err **e);
-
-/* Can an image for `have` run where `want` was asked for? Both "os/arch[/variant]". 2 exactly,
- * 1 near enough, 0 no. */
-int oci_platform_match(const char *have, const char *want);
 
 #endif

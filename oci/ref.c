@@ -203,7 +203,8 @@ static void cut_host(const char **text, struct oci_ref *ref)
 	size_t n = strcspn(*text, "/");
 	autofree char *first = xstrndup(*text, n);
 
-	if (!(*text)[n] || !(strpbrk(first, ".:[") || streq(first, "localhost"))) {
+	if (!(*text)[n] ||
+	    !(strpbrk(first, ".:[ABCDEFGHIJKLMNOPQRSTUVWXYZ") || streq(first, "localhost"))) {
 		ref->host = xstrdup("docker.io");
 		return;
 	}
@@ -274,40 +275,53 @@ static int parse_registry(const char *s, struct oci_ref *ref, struct err **e)
 	return check_repo(ref, s, e);
 }
 
-static int parse_layout(const char *s, const char *rest, struct oci_ref *ref, struct err **e)
+static const char *const prefixes[] = {
+	[OCI_REF_REGISTRY] = "",
+	[OCI_REF_LAYOUT] = "oci:",
+	[OCI_REF_OCI_ARCHIVE] = "oci-archive:",
+	[OCI_REF_DOCKER_ARCHIVE] = "docker-archive:",
+};
+
+const char *oci_ref_prefix(enum oci_ref_kind kind)
+{
+	return prefixes[kind];
+}
+
+static int refuse_path(const char *s, const struct oci_ref *ref, struct err **e)
+{
+	autofree char *why = xasprintf("after '%s' belongs a %s", prefixes[ref->kind],
+				       ref->kind == OCI_REF_LAYOUT ? "directory" : "file");
+
+	return refuse(s, why, e);
+}
+
+/* rest: what follows the prefix. */
+static int parse_local(const char *s, const char *rest, struct oci_ref *ref, struct err **e)
 {
 	autofree char *copy = xstrdup(rest);
 	char *at = strrchr(copy, '@');
 	size_t n;
 
-	ref->kind = OCI_REF_LAYOUT;
 	if (strlen(rest) >= LAYOUT_MAX_BYTES)
 		return refuse(s, "it is longer than a path can be", e);
-	/* A directory and a tag may hold '@' themselves: only a digest is cut off. */
+	/* A path and a tag may hold '@' themselves: only a digest is cut off. */
 	if (at && str_starts(at, "@sha256:") && cut_digest(copy, ref, s, e))
 		return -1;
+	if (ref->digest[0] && ref->kind == OCI_REF_DOCKER_ARCHIVE)
+		return refuse(s, "there are no digests of images in an archive of Docker's", e);
 	n = strcspn(copy, ":");
 	if (n == 0)
-		return refuse(s, "after 'oci:' belongs a directory", e);
+		return refuse_path(s, ref, e);
 	if (copy[n]) {
 		if (!is_layout_tag(copy + n + 1))
-			return refuse(s, "what follows the directory's ':' is no tag", e);
+			return refuse(s,
+				      ref->kind == OCI_REF_LAYOUT
+					      ? "what follows the directory's ':' is no tag"
+					      : "what follows the file's ':' is no tag",
+				      e);
 		ref->tag = xstrdup(copy + n + 1);
 	}
 	ref->dir = xstrndup(copy, n);
-	return 0;
-}
-
-static int refuse_archive(const char *s, struct err **e)
-{
-	static const char *const prefixes[] = { "docker-archive:", "oci-archive:" };
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (str_starts(s, prefixes[i]))
-			return err_set(e, ERR_USAGE,
-				       "%s images are not supported in this version; unpack it "
-				       "into a layout with 'skopeo copy %s oci:DIR'",
-				       prefixes[i], s);
 	return 0;
 }
 
@@ -319,14 +333,13 @@ int oci_ref_parse(const char *s, struct oci_ref **ret, struct err **e)
 		return refuse(s, "it is empty", e);
 	if (strlen(s) > 2 * LAYOUT_MAX_BYTES)
 		return refuse(s, "it is too long", e);
-	if (refuse_archive(s, e))
+	for (size_t i = OCI_REF_LAYOUT; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (str_starts(s, prefixes[i]))
+			ref->kind = i;
+	if (ref->kind == OCI_REF_REGISTRY
+		    ? parse_registry(s, ref, e)
+		    : parse_local(s, s + strlen(prefixes[ref->kind]), ref, e))
 		return -1;
-	if (str_starts(s, "oci:")) {
-		if (parse_layout(s, s + strlen("oci:"), ref, e))
-			return -1;
-	} else if (parse_registry(s, ref, e)) {
-		return -1;
-	}
 	*ret = take(ref);
 	return 0;
 }
@@ -346,8 +359,8 @@ char *oci_ref_text(const struct oci_ref *ref)
 {
 	autostr s = STR_INIT;
 
-	if (ref->kind == OCI_REF_LAYOUT)
-		str_addf(&s, "oci:%s", ref->dir);
+	if (ref->kind != OCI_REF_REGISTRY)
+		str_addf(&s, "%s%s", prefixes[ref->kind], ref->dir);
 	else
 		str_addf(&s, "%s/%s", ref->host, ref->repo);
 	if (ref->tag)

@@ -4,9 +4,12 @@
  * Registry: `[host[:port]/]repo[:tag][@sha256:..]`, with Docker's defaults: no host is
  *           docker.io, a docker.io repository of one component is below library/, and neither
  *           tag nor digest is the tag latest. What stands before the first '/' is a host if it
- *           has a '.' or a ':' or is "localhost". With a digest the tag is only remembered.
- * Layout:   `oci:DIR[:TAG][@sha256:..]`. DIR holds no ':'; what follows the first one is the
- *           tag, any image-spec reference name ("docker.io/library/debian:12").
+ *           has a '.', a ':' or an upper-case letter, or is "localhost". With a digest the tag
+ *           is only remembered.
+ * Local:    `oci:DIR[:TAG][@sha256:..]`, a layout; `oci-archive:FILE[:TAG][@sha256:..]`, one
+ *           in a tar; `docker-archive:FILE[:TAG]`, what docker save writes. DIR and FILE hold
+ *           no ':'; what follows the first one is the tag, any image-spec reference name
+ *           ("docker.io/library/debian:12").
  * Limits:   a name (host and repository) of 255 bytes, a tag of 128; DIR and a layout's tag
  *           PATH_MAX together.
  * Errors:   ERR_USAGE, whose sentence shows the text and what about it is wrong.
@@ -21,17 +24,24 @@
 #include "base/err.h"
 #include "oci/oci.h"
 
-enum oci_ref_kind { OCI_REF_REGISTRY, OCI_REF_LAYOUT };
+enum oci_ref_kind {
+	OCI_REF_REGISTRY,
+	OCI_REF_LAYOUT,
+	OCI_REF_OCI_ARCHIVE,
+	OCI_REF_DOCKER_ARCHIVE,
+};
 
 struct oci_ref {
 	enum oci_ref_kind kind;
-	char *host;                  /* "docker.io", "127.0.0.1:5000"; NULL for a layout */
-	char *repo;                  /* "library/debian"; NULL for a layout */
-	char *dir;                   /* NULL for a registry */
+	char *host;                  /* "docker.io", "127.0.0.1:5000"; NULL unless a registry */
+	char *repo;                  /* "library/debian"; likewise */
+	char *dir;                   /* or the archive's file; NULL for a registry */
 	char *tag;                   /* NULL if there is none */
 	char digest[OCI_DIGEST_MAX]; /* "" if there is none */
 };
 
+/* How references of that kind begin: "oci:"; "" for a registry. */
+const char *oci_ref_prefix(enum oci_ref_kind kind);
 int oci_ref_parse(const char *s, struct oci_ref **ret, struct err **e);
 void oci_ref_free(struct oci_ref *ref);
 DEFINE_AUTO(oci_ref)

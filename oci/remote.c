@@ -14,27 +14,34 @@ struct remote {
 	struct source source;
 	const struct oci_ref *ref;
 	const struct oci_opts *o;
-	struct registry *registry;
-	struct http *http; /* NULL until something must be fetched */
+	struct registry *registry; /* NULL until something must be fetched, like http */
+	struct http *http;
 };
 
-static struct http *http_of(struct remote *r)
+static int connect_once(struct remote *r, struct err **e)
 {
-	if (!r->http)
-		r->http = http_new(&(struct http_opts){ .stall_sec = r->o->stall_sec });
-	return r->http;
+	if (r->registry)
+		return 0;
+	if (registry_new(r->ref, r->o, &r->registry, e))
+		return -1;
+	r->http = registry_http(r->registry, NULL, NULL);
+	return 0;
 }
 
 static int download(struct remote *r, const struct oci_descriptor *d, bool is_manifest,
 		    size_t max_bytes, struct str *ret, struct err **e)
 {
 	struct http_buffer buffer = { .to = ret, .max_bytes = max_bytes };
-	struct http_sink sink = http_buffer_sink(&buffer);
+	struct registry_blob blob = { .digest = d->digest,
+				      .size_bytes = d->size_bytes,
+				      .sink = http_buffer_sink(&buffer) };
 
+	if (connect_once(r, e))
+		return -1;
 	if (is_manifest)
-		return registry_get_manifest(r->registry, http_of(r), d->digest, max_bytes, ret,
+		return registry_get_manifest(r->registry, r->http, d->digest, max_bytes, ret,
 					     e);
-	return registry_get_blob(r->registry, http_of(r), d->digest, &sink, e);
+	return registry_get_blob(r->registry, r->http, &blob, e);
 }
 
 static int get(struct source *s, const struct oci_descriptor *d, bool is_manifest,
@@ -54,7 +61,8 @@ static int get(struct source *s, const struct oci_descriptor *d, bool is_manifes
 		return -1;
 	if (source_verify(d, &bytes, e))
 		return err_wrap(e, "registry %s, repository %s", r->ref->host, r->ref->repo);
-	if (!found && blob_write(r->o->blob_dir, d->digest, bytes.at, bytes.len, e))
+	if (!found && r->o->is_kept &&
+	    blob_write(r->o->blob_dir, d->digest, bytes.at, bytes.len, e))
 		return -1;
 	str_addn(ret, bytes.at, bytes.len);
 	return 0;
@@ -72,11 +80,11 @@ static int get_root(struct source *s, char ret_digest[OCI_DIGEST_MAX], struct st
 		memcpy(ret_digest, d.digest, sizeof(d.digest));
 		return get(s, &d, true, ret, e);
 	}
-	if (registry_get_manifest(r->registry, http_of(r), r->ref->tag, OCI_MAX_MANIFEST_BYTES,
-				  &bytes, e))
+	if (connect_once(r, e) || registry_get_manifest(r->registry, r->http, r->ref->tag,
+							OCI_MAX_MANIFEST_BYTES, &bytes, e))
 		return -1;
 	oci_digest_of(bytes.at, bytes.len, ret_digest);
-	if (!blob_exists(r->o->blob_dir, ret_digest, (int64_t)bytes.len) &&
+	if (r->o->is_kept && !blob_exists(r->o->blob_dir, ret_digest, (int64_t)bytes.len) &&
 	    blob_write(r->o->blob_dir, ret_digest, bytes.at, bytes.len, e))
 		return -1;
 	str_addn(ret, bytes.at, bytes.len);
@@ -99,6 +107,5 @@ struct source *source_new_registry(const struct oci_ref *ref, const struct oci_o
 	r->source = (struct source){ .get_root = get_root, .get = get, .free = free_remote };
 	r->ref = ref;
 	r->o = o;
-	r->registry = registry_new(ref);
 	return &r->source;
 }

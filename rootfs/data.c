@@ -28,14 +28,14 @@ struct data {
 	size_t n_gather;
 };
 
-struct data *data_new(int fd, const char *path)
+struct data *data_new(int fd, const char *path, uint64_t max_bytes)
 {
 	struct data *d = xcalloc(1, sizeof(*d));
 
 	d->fd = fd;
 	d->path = xstrdup(path);
 	d->gather = xmalloc(GATHER_BYTES);
-	space_init(&d->space);
+	space_init(&d->space, max_bytes);
 	return d;
 }
 

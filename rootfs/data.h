@@ -13,8 +13,8 @@
 
 struct data;
 
-/* fd is borrowed, path names it in errors. */
-struct data *data_new(int fd, const char *path);
+/* fd is borrowed, path names it in errors; max_bytes as in space.h. */
+struct data *data_new(int fd, const char *path, uint64_t max_bytes);
 void data_free(struct data *d);
 DEFINE_AUTO(data)
 struct space *data_space(struct data *d);

@@ -1,48 +1,29 @@
 #include "decode.h"
 
-#include <fcntl.h>
 #include <isa-l/igzip_lib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <zstd.h>
 
-enum { IN_BYTES = 256 << 10 };
-
 struct decode {
-	int fd;
-	char *path;
-	uint8_t *in; /* IN_BYTES; at[0..left) is unread */
-	const uint8_t *at;
+	struct feed from;
+	const uint8_t *at; /* left bytes that were lent and not used */
 	size_t left;
-	uint64_t done_bytes;
-	bool is_eof, is_mid_frame; /* mid: an end of file here means the stream was cut */
-	struct sha256 *hash;
+	bool is_begun, is_eof, is_mid_frame; /* mid: an end here means the stream was cut */
 	struct inflate_state *gzip;
 	ZSTD_DStream *zstd;
 };
 
-static int read_some(struct decode *d, uint8_t *out, size_t cap, size_t *ret_n, struct err **e)
-{
-	ssize_t n;
-
-	do
-		n = read(d->fd, out, cap);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(e, "reading %s", d->path);
-	d->is_eof = n == 0;
-	__atomic_store_n(&d->done_bytes, d->done_bytes + (uint64_t)n, __ATOMIC_RELAXED);
-	*ret_n = (size_t)n;
-	return 0;
-}
-
-/* Replaces the used-up input. At the end of the file left stays 0 and is_eof is set. */
+/* At the end left stays 0 and is_eof is set. */
 static int refill(struct decode *d, struct err **e)
 {
-	if (read_some(d, d->in, IN_BYTES, &d->left, e))
+	int more = d->from.next(d->from.arg, &d->at, &d->left, e);
+
+	if (more < 0)
 		return -1;
-	d->at = d->in;
-	if (d->hash)
-		sha256_add(d->hash, d->in, d->left);
+	if (!more)
+		d->left = 0;
+	d->is_eof = !more;
 	return 0;
 }
 
@@ -69,7 +50,7 @@ static void start_member(struct decode *d)
 
 static int choose_format(struct decode *d, struct err **e)
 {
-	/* The first read of a regular file brings more than the magic, or the whole file. */
+	d->is_begun = true;
 	if (refill(d, e))
 		return -1;
 	if (is_gzip(d->at, d->left)) {
@@ -81,48 +62,25 @@ static int choose_format(struct decode *d, struct err **e)
 		if (!d->zstd)
 			abort();
 		d->is_mid_frame = true;
-	} else if (d->hash) {
-		sha256_free(d->hash);
-		d->hash = NULL;
 	}
 	return 0;
 }
 
-int decode_open(const char *path, bool is_hashed, struct decode **ret, struct err **e)
+struct decode *decode_new(const struct feed *from)
 {
-	AUTO(decode) d = xcalloc(1, sizeof(*d));
+	struct decode *d = xcalloc(1, sizeof(*d));
 
-	d->path = xstrdup(path);
-	d->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (d->fd < 0)
-		return err_sys(e, "opening %s", path);
-	posix_fadvise(d->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	d->in = xmalloc(IN_BYTES);
-	if (is_hashed)
-		d->hash = sha256_new();
-	if (choose_format(d, e))
-		return -1;
-	*ret = take(d);
-	return 0;
+	d->from = *from;
+	return d;
 }
 
 void decode_free(struct decode *d)
 {
 	if (!d)
 		return;
-	if (d->fd >= 0)
-		close(d->fd);
 	ZSTD_freeDStream(d->zstd);
-	sha256_free(d->hash);
 	free(d->gzip);
-	free(d->in);
-	free(d->path);
 	free(d);
-}
-
-bool decode_is_plain(const struct decode *d)
-{
-	return !d->gzip && !d->zstd;
 }
 
 static const char *isal_text(int code)
@@ -214,10 +172,11 @@ static int decode_some(struct decode *d, uint8_t *out, size_t cap, size_t *ret_n
 
 static int copy_some(struct decode *d, uint8_t *out, size_t cap, size_t *ret_n, struct err **e)
 {
-	/* What choose_format() read comes first; all else goes straight to the caller. */
-	if (!d->left && !d->is_eof)
-		return read_some(d, out, cap, ret_n, e);
+	if (!d->left && !d->is_eof && refill(d, e))
+		return -1;
 	*ret_n = d->left < cap ? d->left : cap;
+	if (!*ret_n)
+		return 0;
 	memcpy(out, d->at, *ret_n);
 	d->at += *ret_n;
 	d->left -= *ret_n;
@@ -229,11 +188,14 @@ int decode_read(struct decode *d, void *out, size_t cap, size_t *ret_n, struct e
 	uint8_t *p = out;
 	size_t n = 0;
 
+	if (!d->is_begun && choose_format(d, e))
+		return -1;
 	while (n < cap) {
+		bool is_plain = !d->gzip && !d->zstd;
 		size_t more = 0;
 
-		if (decode_is_plain(d) ? copy_some(d, p + n, cap - n, &more, e)
-				       : decode_some(d, p + n, cap - n, &more, e))
+		if (is_plain ? copy_some(d, p + n, cap - n, &more, e)
+			     : decode_some(d, p + n, cap - n, &more, e))
 			return -1;
 		n += more;
 		if (!d->left && d->is_eof && !d->is_mid_frame)
@@ -241,14 +203,4 @@ int decode_read(struct decode *d, void *out, size_t cap, size_t *ret_n, struct e
 	}
 	*ret_n = n;
 	return n > 0;
-}
-
-uint64_t decode_done_bytes(const struct decode *d)
-{
-	return __atomic_load_n(&d->done_bytes, __ATOMIC_RELAXED);
-}
-
-void decode_file_hash(struct decode *d, char ret[SHA256_HEX + 1])
-{
-	sha256_end_hex(d->hash, ret);
 }

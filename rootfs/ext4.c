@@ -130,6 +130,7 @@ static int give_numbers(struct ext4 *x, struct err **e)
 	for (uint32_t i = TREE_ROOT; i != TREE_NONE; i = tree_next(t, i))
 		for (uint32_t c = t->nodes.at[i].first; c != TREE_NONE; c = t->nodes.at[c].next)
 			give_number(x, c);
+	x->last_named = x->last_inode;
 	return 0;
 }
 
@@ -152,6 +153,7 @@ static int place_all(struct ext4 *x, struct err **e)
 	vec_each (node, &x->inodes)
 		if (place_node(x, *node, e))
 			return -1;
+	x->last_inode = x->last_named + (uint32_t)x->values.n;
 	return 0;
 }
 
@@ -305,6 +307,8 @@ static void describe(const struct ext4 *x, struct ext2_super_block *p)
 		p->s_feature_compat |= EXT3_FEATURE_COMPAT_HAS_JOURNAL;
 	p->s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
 				EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG;
+	if (x->values.n)
+		p->s_feature_incompat |= EXT4_FEATURE_INCOMPAT_EA_INODE;
 	p->s_feature_ro_compat =
 		EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
 		EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
@@ -514,6 +518,7 @@ int ext4_finish(struct data *d, struct tree *t, const struct ext4_opts *o,
 	failed = run(&x, ret, e);
 	vec_release(&x.inodes);
 	vec_release(&x.deep);
+	vec_release(&x.values);
 	vec_release(&x.journal);
 	vec_release(&x.plan.tables);
 	return failed;

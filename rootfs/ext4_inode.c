@@ -126,38 +126,87 @@ static void put_inline_extents(uint8_t *i_block, const struct extent *at, size_t
 	memcpy(i_block + TREE_HEAD, items.at, items.len);
 }
 
-static int encode_xattrs(const struct ext4 *x, const struct tree_file *f, uint8_t *in_inode,
-			 uint8_t *block, bool *ret_has_block, struct err **e)
+/* Values are placed in the order of their owners' numbers: the first one of this owner, or
+ * where it would be. */
+static size_t first_value(const struct ext4 *x, uint32_t owner)
+{
+	size_t low = 0, high = x->values.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (x->values.at[middle].owner < owner)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int encode_xattrs(const struct ext4 *x, const struct tree_file *f,
+			 struct xattr_image *ret, struct err **e)
 {
 	const char *p = x->tree->xattrs.at + f->xattrs - 1;
+	uint32_t first = x->last_named + 1 + (uint32_t)first_value(x, f->number);
 	uint32_t n;
 
 	memcpy(&n, p, sizeof(n));
-	return xattrs_encode(p + sizeof(n), n, in_inode, block, ret_has_block, e);
+	return xattrs_encode(p + sizeof(n), n, x->csum_seed, first, ret, e);
 }
 
-static int place_xattrs(struct ext4 *x, struct tree_file *f, struct err **e)
+static uint32_t blocks_of(uint32_t n_bytes)
 {
-	uint8_t in_inode[XATTR_INODE_BYTES], block[XATTR_BLOCK_BYTES];
-	bool has_block;
+	return (n_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+}
+
+/* In one piece, and without holes: the kernel takes them for damage here. */
+static int place_value(struct ext4 *x, uint32_t owner, const struct xattr_outside *from,
+		       struct err **e)
+{
+	struct ext4_value value = { .owner = owner, .n_bytes = from->n, .hash = from->hash };
+	uint32_t n = blocks_of(from->n);
+	autofree uint8_t *blocks = xcalloc(n, BLOCK_BYTES);
+
+	memcpy(blocks, from->value, from->n);
+	if (space_take_whole(data_space(x->data), n, &value.run, e) ||
+	    data_write(x->data, value.run.start, blocks, n, e))
+		return -1;
+	vec_push(&x->values, value);
+	return 0;
+}
+
+static int place_xattr_block(struct ext4 *x, struct tree_file *f, uint8_t *block,
+			     struct err **e)
+{
 	uint64_t place;
 	uint32_t crc;
 	struct run r;
 
-	if (!f->xattrs)
-		return 0;
-	if (encode_xattrs(x, f, in_inode, block, &has_block, e))
-		return -1;
-	if (!has_block)
-		return 0;
 	if (space_take(data_space(x->data), 1, &r, e))
 		return -1;
 	place = r.start;
 	crc = ext4_crc(x->csum_seed, &place, sizeof(place));
-	crc = ext4_crc(crc, block, sizeof(block));
+	crc = ext4_crc(crc, block, XATTR_BLOCK_BYTES);
 	memcpy(block + offsetof(struct ext2_ext_attr_header, h_checksum), &crc, sizeof(crc));
 	f->xattr_block = r.start;
 	return data_write(x->data, r.start, block, 1, e);
+}
+
+static int place_xattrs(struct ext4 *x, struct tree_file *f, struct err **e)
+{
+	struct xattr_image image = XATTR_IMAGE_INIT;
+	int failed;
+
+	if (!f->xattrs)
+		return 0;
+	failed = encode_xattrs(x, f, &image, e);
+	if (!failed && image.has_block)
+		failed = place_xattr_block(x, f, image.block, e);
+	vec_each (value, &image.outside)
+		if (!failed)
+			failed = place_value(x, f->number, value, e);
+	xattr_image_release(&image);
+	return failed ? -1 : 0;
 }
 
 static int place_target(struct ext4 *x, struct tree_file *f, struct err **e)
@@ -223,6 +272,10 @@ static void put_blocks(const struct ext4 *x, const struct tree_file *f,
 	uint8_t *i_block = (uint8_t *)inode->i_block;
 	uint32_t n_blocks = f->xattr_block ? 1 : 0;
 
+	/* Values outside count for their owner too. */
+	for (size_t i = first_value(x, f->number);
+	     f->xattrs && i < x->values.n && x->values.at[i].owner == f->number; i++)
+		n_blocks += x->values.at[i].run.n;
 	if (has_extents(f)) {
 		inode->i_flags |= EXT4_EXTENTS_FL;
 		n_blocks += file_blocks(x, f);
@@ -296,7 +349,8 @@ static void end_inode(const struct ext4 *x, uint32_t number, uint8_t *out)
 static int encode_node(const struct ext4 *x, uint32_t node, uint8_t *out, struct err **e)
 {
 	const struct tree_file *f = file_of(x, node);
-	uint8_t xattr_block[XATTR_BLOCK_BYTES];
+	struct xattr_image xattrs = XATTR_IMAGE_INIT;
+	int failed = 0;
 	struct ext2_inode_large inode = {
 		.i_mode = f->mode,
 		.i_uid = (uint16_t)f->uid,
@@ -304,7 +358,6 @@ static int encode_node(const struct ext4 *x, uint32_t node, uint8_t *out, struct
 		.i_links_count = (uint16_t)count_links(x, node),
 		.i_extra_isize = EXTRA_BYTES,
 	};
-	bool has_block;
 
 	inode.osd2.linux2.l_i_uid_high = (uint16_t)(f->uid >> 16);
 	inode.osd2.linux2.l_i_gid_high = (uint16_t)(f->gid >> 16);
@@ -315,9 +368,12 @@ static int encode_node(const struct ext4 *x, uint32_t node, uint8_t *out, struct
 		inode.i_flags |= EXT2_INDEX_FL;
 	memset(out, 0, EXT4_INODE_BYTES);
 	memcpy(out, &inode, sizeof(inode));
-	if (f->xattrs && encode_xattrs(x, f, out + XATTR_AT, xattr_block, &has_block, e))
-		return -1;
-	return 0;
+	if (f->xattrs)
+		failed = encode_xattrs(x, f, &xattrs, e);
+	if (f->xattrs && !failed)
+		memcpy(out + XATTR_AT, xattrs.in_inode, XATTR_INODE_BYTES);
+	xattr_image_release(&xattrs);
+	return failed;
 }
 
 uint64_t ext4_journal_blocks(const struct ext4 *x)
@@ -352,6 +408,25 @@ static void encode_journal(const struct ext4 *x, uint8_t *out)
 	memcpy(out, &inode, sizeof(inode));
 }
 
+/* Where a file has its times, a value has its hash, and how many attributes share it. */
+static void encode_value(const struct ext4_value *v, uint8_t *out)
+{
+	struct extent extent = { 0, v->run.start, v->run.n };
+	struct ext2_inode_large inode = {
+		.i_mode = S_IFREG | 0600,
+		.i_links_count = 1,
+		.i_flags = EXT4_EXTENTS_FL | EXT4_EA_INODE_FL,
+		.i_extra_isize = EXTRA_BYTES,
+		.i_blocks = v->run.n * (BLOCK_BYTES / 512),
+		.i_atime = v->hash,
+	};
+
+	inode.osd1.linux1.l_i_version = 1;
+	put_size(&inode, v->n_bytes);
+	put_inline_extents((uint8_t *)inode.i_block, &extent, 1);
+	memcpy(out, &inode, sizeof(inode));
+}
+
 static int encode_inode(const struct ext4 *x, uint32_t number, uint8_t *out, struct err **e)
 {
 	uint32_t node = TREE_NONE;
@@ -359,7 +434,9 @@ static int encode_inode(const struct ext4 *x, uint32_t number, uint8_t *out, str
 	memset(out, 0, EXT4_INODE_BYTES);
 	if (number == EXT4_INO_ROOT)
 		node = TREE_ROOT;
-	else if (number >= EXT4_INO_FIRST && number <= x->last_inode)
+	else if (number > x->last_named)
+		encode_value(&x->values.at[number - x->last_named - 1], out);
+	else if (number >= EXT4_INO_FIRST)
 		node = x->inodes.at[number - EXT4_INO_FIRST];
 	if (node != TREE_NONE && encode_node(x, node, out, e))
 		return -1;

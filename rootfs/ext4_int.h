@@ -41,6 +41,13 @@ struct ext4_plan {
 	} tables; /* first block of each group's */
 };
 
+/* The value of an extended attribute that has an inode of its own. */
+struct ext4_value {
+	uint32_t owner; /* inode number of the file */
+	uint32_t n_bytes, hash;
+	struct run run;
+};
+
 struct ext4 {
 	struct data *data;
 	struct tree *tree;
@@ -49,6 +56,7 @@ struct ext4 {
 	uint32_t hash_seed[4];
 	uint32_t csum_seed;
 	uint32_t last_inode; /* the highest number given */
+	uint32_t last_named; /* the highest of a file; values come after them */
 	/* Inode EXT4_INO_FIRST + i: a node that names it, or TREE_NONE. */
 	struct {
 		uint32_t *at;
@@ -58,6 +66,10 @@ struct ext4 {
 		struct ext4_deep *at;
 		size_t n, cap;
 	} deep; /* by number */
+	struct {
+		struct ext4_value *at;
+		size_t n, cap;
+	} values; /* by owner; number i is last_named + 1 + i */
 	struct extents journal;
 	struct ext4_plan plan;
 };

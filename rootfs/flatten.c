@@ -3,78 +3,107 @@
 
 #include "base/sha256.h"
 #include "ext4.h"
-#include "limits.h"
 #include "merge.h"
 #include "outfile.h"
 #include "rootfs.h"
 
-struct progress {
+/* One run, from the first layer to the last. */
+struct flatten {
 	const struct rootfs_flatten_opts *opts;
+	const struct rootfs_limits *limits;
+	struct tree *tree;
+	struct data *data;
+	struct sha256 *identity;
 	uint64_t before_bytes, total_bytes; /* before: of the layers that are done */
 };
 
 static void report(void *arg, uint64_t done_bytes)
 {
-	struct progress *p = arg;
+	struct flatten *f = arg;
 
-	p->opts->progress(p->opts->arg, p->before_bytes + done_bytes, p->total_bytes);
+	f->opts->progress(f->opts->arg, f->before_bytes + done_bytes, f->total_bytes);
 }
 
-static uint64_t file_bytes(const char *path)
+static uint64_t stored_bytes(const struct rootfs_layer *l)
 {
 	struct stat st;
 
-	return stat(path, &st) ? 0 : (uint64_t)st.st_size; /* opening it says what is wrong */
+	if (l->size_bytes || !l->path)
+		return l->size_bytes;
+	return stat(l->path, &st) ? 0
+				  : (uint64_t)st.st_size; /* opening it says what is wrong */
 }
 
-static int apply_layer(const struct rootfs_layer *from, unsigned index, struct tree *t,
-		       struct data *d, struct progress *p, struct sha256 *identity,
-		       struct err **e)
+static int layer_failed(const struct flatten *f, size_t i, struct err **e)
+{
+	const struct rootfs_layer *from = &f->opts->layers[i];
+	const char *name = from->digest ? from->digest : from->diff_id;
+
+	return err_wrap(e, "layer %zu of %zu (%s)", i + 1, f->opts->n_layers,
+			name         ? name
+			: from->path ? from->path
+				     : "no digest");
+}
+
+static int open_layer(struct flatten *f, size_t i, struct layer **ret, struct err **e)
 {
 	struct layer_opts o = {
-		.path = from->path,
-		.digest = from->digest,
-		.diff_id = from->diff_id,
-		.progress = p->opts->progress ? report : NULL,
-		.arg = p,
+		.from = f->opts->layers[i],
+		.limits = f->limits,
+		.progress = f->opts->progress ? report : NULL,
+		.arg = f,
 	};
-	AUTO(layer) l = NULL;
 
-	if (layer_open(&o, &l, e) || merge_layer(t, d, l, index, e))
-		return -1;
-	sha256_add_field(identity, layer_diff_hex(l));
-	p->before_bytes += file_bytes(from->path);
+	return layer_open(&o, ret, e) ? layer_failed(f, i, e) : 0;
+}
+
+static int apply_layer(struct flatten *f, size_t i, struct layer *l, struct err **e)
+{
+	if (merge_layer(f->tree, f->data, l, (unsigned)i, e))
+		return layer_failed(f, i, e);
+	sha256_add_field(f->identity, layer_diff_hex(l));
+	f->before_bytes += layer_done_bytes(l);
 	return 0;
 }
 
-/* What the image is a function of: the layers' content, and how much room is asked for. */
-static int apply_layers(const struct rootfs_flatten_opts *o, struct tree *t, struct data *d,
-			uint8_t ret_identity[SHA256_BYTES], struct err **e)
+/* While one layer is applied the next one is decoded already, as far as its buffers hold. */
+static int apply_layers(struct flatten *f, struct err **e)
 {
-	AUTO(sha256) identity = sha256_new();
-	struct progress p = { .opts = o };
+	AUTO(layer) next = NULL;
 
-	for (size_t i = 0; i < o->n_layers; i++)
-		p.total_bytes += file_bytes(o->layers[i].path);
-	for (size_t i = 0; i < o->n_layers; i++) {
-		const struct rootfs_layer *l = &o->layers[i];
-		const char *name = l->digest ? l->digest : l->diff_id;
+	if (f->opts->n_layers && open_layer(f, 0, &next, e))
+		return -1;
+	for (size_t i = 0; i < f->opts->n_layers; i++) {
+		AUTO(layer) l = take(next);
 
-		if (apply_layer(l, (unsigned)i, t, d, &p, identity, e))
-			return err_wrap(e, "layer %zu of %zu (%s)", i + 1, o->n_layers,
-					name ? name : l->path);
+		if ((i + 1 < f->opts->n_layers && open_layer(f, i + 1, &next, e)) ||
+		    apply_layer(f, i, l, e))
+			return -1;
 	}
-	sha256_add_u64(identity, o->free_bytes);
-	sha256_end(identity, ret_identity);
+	return 0;
+}
+
+static int check_opts(const struct rootfs_flatten_opts *o, const struct rootfs_limits *limits,
+		      struct err **e)
+{
+	if (o->n_layers > limits->layers)
+		return err_set(e, ERR_LIMIT, "%zu layers, more than %llu (limit layers)",
+			       o->n_layers, (unsigned long long)limits->layers);
+	if (o->free_bytes > limits->image_bytes)
+		return err_set(e, ERR_LIMIT,
+			       "more than %llu bytes of free space (limit image-bytes)",
+			       (unsigned long long)limits->image_bytes);
 	return 0;
 }
 
 int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
 		   struct err **e)
 {
+	const struct rootfs_limits *limits = o->limits ? o->limits : &rootfs_limits_default;
 	AUTO(outfile) out = NULL;
-	AUTO(tree) tree = tree_new();
+	AUTO(tree) tree = tree_new(limits);
 	AUTO(data) data = NULL;
+	AUTO(sha256) hash = sha256_new();
 	uint8_t identity[SHA256_BYTES];
 	struct ext4_opts ext4 = {
 		.identity = identity,
@@ -82,20 +111,24 @@ int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret
 		.has_journal = true,
 		.has_lost_found = true,
 	};
+	struct flatten f = { .opts = o, .limits = limits, .tree = tree, .identity = hash };
 	struct merge_drop drop;
 
-	if (o->n_layers > LIMIT_LAYERS)
-		return err_set(e, ERR_LIMIT, "more than %d layers", LIMIT_LAYERS);
-	if (o->free_bytes > LIMIT_IMAGE_BYTES)
-		return err_set(e, ERR_LIMIT, "more than %llu GiB of free space",
-			       LIMIT_IMAGE_BYTES >> 30);
-	if (outfile_new(o->out_path, &out, e))
+	if (check_opts(o, limits, e) || outfile_new(o->out_path, &out, e))
 		return -1;
-	data = data_new(out->fd, out->tmp);
+	f.data = data = data_new(out->fd, out->tmp, limits->image_bytes);
 	drop = (struct merge_drop){ tree, data };
 	tree->drop = merge_drop;
 	tree->arg = &drop;
-	if (apply_layers(o, tree, data, identity, e) || ext4_finish(data, tree, &ext4, ret, e))
+	for (size_t i = 0; i < o->n_layers; i++)
+		f.total_bytes += stored_bytes(&o->layers[i]);
+	if (apply_layers(&f, e))
+		return -1;
+	/* What the image is a function of: the layers' content, and how much room is asked for.
+	 */
+	sha256_add_u64(hash, o->free_bytes);
+	sha256_end(hash, identity);
+	if (ext4_finish(data, tree, &ext4, ret, e) || (o->confirm && o->confirm(o->arg, e)))
 		return -1;
 	return outfile_finish(out, o->is_synced, e);
 }

@@ -1,17 +1,16 @@
 /*
- * layer.h - reads one image layer as a stream of entries. libarchive does the work and stays
- * inside layer.c.
+ * layer.h - reads one image layer as a stream of entries.
  *
- * Shape: a layer is a tar (ustar, pax, GNU), plain, gzip or zstd. Entries come in archive
- * order; a later one wins. Whiteouts are ordinary entries here (merge.h gives them their
- * meaning). Names: relative, no empty or "." components, no "..", no leading or trailing
- * slash; "" is the root itself. Anything else is ERR_CORRUPT; too long is ERR_LIMIT. Checks:
- * both digests are compared when the end is reached; bytes after the tar's end count.
+ * Shape: a layer is a tar (tar.h), plain, gzip or zstd. Entries come in archive order; a later
+ * one wins. Whiteouts are ordinary entries here (merge.h gives them their meaning). Names:
+ * relative, no empty, "." or ".." components, no leading or trailing slash; "" is the root
+ * itself. "a/../b" is b, as container engines have it; what would leave the root is
+ * ERR_CORRUPT, too long is ERR_LIMIT. Checks: both digests are compared when the end is
+ * reached; bytes after the tar's end count.
  *
  * Trust: the bytes are hostile; limits are in limits.h.
  *
- * Spec: OCI image-spec v1.1, layer.md; pax headers as POSIX.1-2017 pax(1). POSIX ACLs in
- * Schily's text form (SCHILY.acl.*) are ignored, as container engines do.
+ * Spec: OCI image-spec v1.1, layer.md.
  */
 #ifndef ROOTFS_LAYER_H
 #define ROOTFS_LAYER_H
@@ -19,17 +18,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/err.h"
 #include "base/sha256.h"
+#include "rootfs.h"
 #include "xattr.h"
 
 struct layer;
 
 struct layer_opts {
-	const char *path;
-	const char *digest;  /* of the file as stored, "sha256:..."; NULL: not checked */
-	const char *diff_id; /* of the tar; NULL: not checked */
-	/* Called with the bytes of the file read so far, from the thread that calls us. */
+	struct rootfs_layer from;
+	const struct rootfs_limits *limits; /* NULL: the default */
+	/* Called with the stored bytes read so far, from the thread that calls us. */
 	void (*progress)(void *arg, uint64_t done_bytes);
 	void *arg;
 };
@@ -47,6 +45,7 @@ struct layer_entry {
 	const struct xattrs *xattrs; /* may be empty */
 };
 
+/* Reading and decoding begin at once, in threads; what goes wrong there, layer_next() says. */
 int layer_open(const struct layer_opts *o, struct layer **ret, struct err **e);
 void layer_free(struct layer *l);
 DEFINE_AUTO(layer)
@@ -54,7 +53,7 @@ DEFINE_AUTO(layer)
 /*
  * Steps to the next entry. *ret belongs to the layer and lives until the next call. Returns 1
  * with an entry, 0 at the end (digests match), -1 with *e set (ERR_CORRUPT, ERR_LIMIT,
- * ERR_SYS); after -1 only layer_free() is allowed.
+ * ERR_SYS, what the layer's read() gives); after -1 only layer_free() is allowed.
  */
 int layer_next(struct layer *l, const struct layer_entry **ret, struct err **e);
 
@@ -65,7 +64,11 @@ int layer_next(struct layer *l, const struct layer_entry **ret, struct err **e);
 int layer_data(struct layer *l, const uint8_t **ret_bytes, size_t *ret_n,
 	       uint64_t *ret_offset_bytes, struct err **e);
 
-/* SHA-256 of the uncompressed tar, in hexadecimal; after the end. */
+/* After the end: SHA-256 of the uncompressed tar, in hexadecimal. */
 const char *layer_diff_hex(const struct layer *l);
+uint64_t layer_done_bytes(const struct layer *l);
+
+/* Adds a path for messages: nothing in it that a terminal obeys, and not all of a long one. */
+void layer_show_path(const char *path, struct str *ret);
 
 #endif

@@ -65,21 +65,6 @@ static int apply_whiteout(struct tree *t, const char *path, unsigned index, stru
 	return tree_whiteout(t, hidden, index, e) ? -1 : 1;
 }
 
-static int check_type(const struct layer_entry *ent, struct err **e)
-{
-	switch (ent->mode & S_IFMT) {
-	case S_IFREG:
-	case S_IFDIR:
-	case S_IFLNK:
-	case S_IFCHR:
-	case S_IFBLK:
-	case S_IFIFO:
-		return 0;
-	default:
-		return err_set(e, ERR_CORRUPT, "unknown type of file");
-	}
-}
-
 static int apply(struct tree *t, struct data *d, struct layer *l, const struct layer_entry *ent,
 		 unsigned index, struct err **e)
 {
@@ -103,7 +88,7 @@ static int apply(struct tree *t, struct data *d, struct layer *l, const struct l
 		return is_whiteout < 0 ? -1 : 0;
 	if (ent->hardlink)
 		return tree_link(t, ent->path, ent->hardlink, index, e);
-	if (check_type(ent, e) || tree_add(t, ent->path, &meta, index, &file, e))
+	if (tree_add(t, ent->path, &meta, index, &file, e))
 		return -1;
 	return S_ISREG(ent->mode) && ent->size_bytes ? copy_data(t, d, l, file, e) : 0;
 }
@@ -117,7 +102,7 @@ int merge_layer(struct tree *t, struct data *d, struct layer *l, unsigned index,
 		if (apply(t, d, l, ent, index, e)) {
 			autostr path = STR_INIT;
 
-			str_add_visible(&path, ent->path, strlen(ent->path));
+			layer_show_path(ent->path, &path);
 			return err_wrap(e, "%s", *ent->path ? path.at : "/");
 		}
 	}

@@ -66,9 +66,9 @@ static int copy_data(struct pack *p, size_t i, uint32_t file, struct err **e)
 	uint32_t first = (uint32_t)p->tree->extents.n;
 	autoclose int fd = -1;
 
-	if (f->size_bytes > LIMIT_FILE_BYTES)
-		return err_set(e, ERR_LIMIT, "%s is larger than %llu GiB", f->name,
-			       LIMIT_FILE_BYTES >> 30);
+	if (f->size_bytes > rootfs_limits_default.file_bytes)
+		return err_set(e, ERR_LIMIT, "%s is larger than %llu bytes", f->name,
+			       (unsigned long long)rootfs_limits_default.file_bytes);
 	if (p->opts->open_file(p->opts->arg, i, &fd, e))
 		return -1;
 	data_begin(p->data, f->size_bytes, &p->tree->extents);
@@ -150,8 +150,9 @@ static int add_files(struct pack *p, struct err **e)
 
 int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, struct err **e)
 {
+	const struct rootfs_limits *limits = &rootfs_limits_default;
 	AUTO(outfile) out = NULL;
-	AUTO(tree) tree = tree_new();
+	AUTO(tree) tree = tree_new(limits);
 	AUTO(data) data = NULL;
 	AUTO(sha256) hash = sha256_new();
 	autofree uint8_t *buffer = xmalloc(COPY_BYTES);
@@ -162,14 +163,15 @@ int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, stru
 	struct ext4_opts ext4 = { .identity = identity };
 	struct pack p = { .opts = o, .tree = tree, .identity = hash, .buffer = buffer };
 
-	if (o->n_files > LIMIT_NODES)
-		return err_set(e, ERR_LIMIT, "more than %d files", LIMIT_NODES);
+	if (o->n_files > limits->entries)
+		return err_set(e, ERR_LIMIT, "more than %llu files",
+			       (unsigned long long)limits->entries);
 	for (p.n_known = 1024; p.n_known < 2 * o->n_files + 2;)
 		p.n_known *= 2;
 	p.known = known = xcalloc(p.n_known, sizeof(*known));
 	if (outfile_new(o->out_path, &out, e))
 		return -1;
-	p.data = data = data_new(out->fd, out->tmp);
+	p.data = data = data_new(out->fd, out->tmp, limits->image_bytes);
 	if (add_files(&p, e))
 		return -1;
 	sha256_end(hash, identity);

@@ -23,11 +23,22 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "limits.h"
 
+/* A tar: plain, gzip or zstd, told apart by its first bytes. It comes from a file, or a part of
+ * one, or from a function. */
 struct rootfs_layer {
-	const char *path;   /* a tar: plain, gzip or zstd, told apart by its first bytes */
-	const char *digest; /* "sha256:..." of the file, checked while reading; NULL: the caller
-			       has checked it */
+	const char *path;                  /* NULL: read() gives the bytes */
+	uint64_t offset_bytes, size_bytes; /* the part of the file; size 0: to its end */
+	/*
+	 * Puts up to cap of the next bytes into buf, waiting for at least one; *ret_n is 0 at
+	 * the end. Called by one thread at a time, not by the one that called us, and for
+	 * several layers at once.
+	 */
+	int (*read)(void *arg, void *buf, size_t cap, size_t *ret_n, struct err **e);
+	void *arg;
+	const char *digest;  /* "sha256:..." of these bytes, checked while reading; NULL: the
+				caller checks it */
 	const char *diff_id; /* "sha256:..." of the uncompressed tar, checked while reading;
 				NULL: unknown */
 };
@@ -42,8 +53,11 @@ struct rootfs_flatten_opts {
 	const struct rootfs_layer *layers;
 	size_t n_layers; /* 0: an empty root (FROM scratch) */
 	const char *out_path;
-	uint64_t free_bytes; /* room left in the file system */
-	bool is_synced;      /* fsync before the rename */
+	uint64_t free_bytes;                /* room left in the file system */
+	const struct rootfs_limits *limits; /* NULL: the default */
+	bool is_synced;                     /* fsync before the rename */
+	/* Called when the image is complete and before it gets its name. May be NULL. */
+	int (*confirm)(void *arg, struct err **e);
 	/* Called now and then with bytes of layer files read so far. May be NULL. */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 	void *arg;
@@ -51,6 +65,11 @@ struct rootfs_flatten_opts {
 
 int rootfs_flatten(const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
 		   struct err **e);
+
+/* A copy of an image that rootfs_flatten() wrote; holes stay holes, and where the host's file
+ * system can share blocks nothing is copied. */
+int rootfs_copy(const char *path, const char *out_path, struct rootfs_stats *ret,
+		struct err **e);
 
 struct str;
 struct rootfs_file {
@@ -63,7 +82,7 @@ struct rootfs_file {
 	uint32_t mtime_nsec;
 	uint64_t size_bytes; /* regular files */
 	dev_t rdev;
-	const char *link;  /* symlink target */
+	const char *link;         /* symlink target */
 	const struct str *xattrs; /* packed (xattr.h); may be NULL */
 	uint64_t dev, ino; /* files with the same non-zero pair are hard links of one inode */
 };
@@ -85,8 +104,9 @@ int rootfs_pack(const struct rootfs_pack_opts *o, struct rootfs_stats *ret, stru
 /* True if the file is a tar with at least one entry, plain or compressed: what ADD would
  * unpack. Reads from the start. */
 bool rootfs_is_archive(int fd);
-/* Writes what a bzip2 or xz file holds to out_fd; *ret_is_done is false, and nothing written, if fd
- * is neither: then layer.h takes it as it is. Reads from the start. ERR_CORRUPT, ERR_LIMIT. */
+/* Writes what a bzip2 or xz file holds to out_fd; *ret_is_done is false, and nothing written,
+ * if fd is neither: then layer.h takes it as it is. Reads from the start. ERR_CORRUPT,
+ * ERR_LIMIT. */
 int rootfs_archive_uncompress(int fd, int out_fd, uint64_t max_bytes, bool *ret_is_done,
 			      struct err **e);
 

@@ -1,12 +1,12 @@
 #include "space.h"
 
-#include "limits.h"
-
 enum { PROBES = 64 };
 
-void space_init(struct space *s)
+void space_init(struct space *s, uint64_t max_bytes)
 {
-	*s = (struct space){ .end = SPACE_FIXED_BLOCKS, .high = SPACE_FIXED_BLOCKS };
+	*s = (struct space){ .end = SPACE_FIXED_BLOCKS,
+			     .high = SPACE_FIXED_BLOCKS,
+			     .max_blocks = max_bytes / BLOCK_BYTES };
 }
 
 void space_release(struct space *s)
@@ -48,9 +48,10 @@ int space_take_end(struct space *s, uint32_t n, struct run *ret, struct err **e)
 	uint32_t room;
 
 	skip_fixed(s);
-	if ((uint64_t)s->end + n > LIMIT_IMAGE_BYTES / BLOCK_BYTES)
-		return err_set(e, ERR_LIMIT, "the image would be larger than %llu GiB",
-			       LIMIT_IMAGE_BYTES >> 30);
+	if ((uint64_t)s->end + n > s->max_blocks)
+		return err_set(e, ERR_LIMIT,
+			       "the image would be larger than %llu bytes (limit image-bytes)",
+			       (unsigned long long)s->max_blocks * BLOCK_BYTES);
 	room = next_fixed(s->end) - s->end;
 	*ret = (struct run){ s->end, n < room ? n : room };
 	s->end += ret->n;

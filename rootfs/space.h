@@ -28,9 +28,11 @@ struct space {
 	uint32_t high;    /* the highest `end` there was: beyond, the file was never written */
 	struct runs free; /* below end; in the order they came until space_settle() */
 	size_t probe;     /* where the next search in free begins */
+	uint64_t max_blocks;
 };
 
-void space_init(struct space *s);
+/* ERR_LIMIT once more than max_bytes would be given out. */
+void space_init(struct space *s, uint64_t max_bytes);
 void space_release(struct space *s);
 
 /* Does group g begin with copies of superblock and descriptors? */

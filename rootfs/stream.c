@@ -1,82 +1,143 @@
 #include "stream.h"
 
 #include <pthread.h>
+#include <string.h>
 
-struct stream {
-	struct decode *decode;
+#include "decode.h"
+#include "input.h"
+#include "ring.h"
+
+struct stage {
 	pthread_t thread;
-	bool has_thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	/* Pieces [n_read, n_filled) are the reader's; the one it was lent last is n_read - 1,
-	 * and stays its own until it asks for the next. */
-	uint8_t *pieces[STREAM_PIECES];
-	size_t sizes[STREAM_PIECES];
-	uint64_t n_filled, n_read;
-	bool is_ended, is_stopped;
-	struct err *err; /* the thread's; handed over with is_ended */
+	bool is_running;
 };
 
-static bool is_full(const struct stream *s)
+/* Hashes what one reader of a ring sees. */
+struct digest {
+	struct stage stage;
+	struct ring *ring;
+	struct sha256 *hash;
+};
+
+struct stream {
+	struct rootfs_layer from;
+	struct input *input;
+	struct decode *decode;
+	struct ring *stored, *tar;
+	struct stage reading, decoding;
+	struct digest stored_digest, tar_digest;
+};
+
+enum { READER = 0, DIGEST = 1 };
+
+static int stage_start(struct stage *st, void *(*work)(void *), void *arg, struct err **e)
 {
-	uint64_t n_given_back = s->n_read ? s->n_read - 1 : 0;
+	int code = pthread_create(&st->thread, NULL, work, arg);
 
-	return s->n_filled - n_given_back >= STREAM_PIECES;
-}
-
-/* Waits for a piece that the reader has done with. False: it wants no more. */
-static bool wait_for_room(struct stream *s)
-{
-	bool is_stopped;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->is_stopped && is_full(s))
-		pthread_cond_wait(&s->changed, &s->lock);
-	is_stopped = s->is_stopped;
-	pthread_mutex_unlock(&s->lock);
-	return !is_stopped;
-}
-
-static void *fill(void *arg)
-{
-	struct stream *s = arg;
-	int more = 1;
-
-	while (more > 0 && wait_for_room(s)) {
-		size_t slot = s->n_filled % STREAM_PIECES;
-		struct err *err = NULL;
-
-		more = decode_read(s->decode, s->pieces[slot], STREAM_PIECE_BYTES,
-				   &s->sizes[slot], &err);
-		pthread_mutex_lock(&s->lock);
-		if (more > 0)
-			s->n_filled++;
-		else
-			s->is_ended = true;
-		s->err = err;
-		pthread_cond_broadcast(&s->changed);
-		pthread_mutex_unlock(&s->lock);
-	}
-	return NULL;
-}
-
-int stream_open(const char *path, bool is_hashed, struct stream **ret, struct err **e)
-{
-	AUTO(stream) s = xcalloc(1, sizeof(*s));
-	int code;
-
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, NULL);
-	if (decode_open(path, is_hashed, &s->decode, e))
-		return -1;
-	for (int i = 0; i < STREAM_PIECES; i++)
-		s->pieces[i] = xmalloc(STREAM_PIECE_BYTES);
-	code = pthread_create(&s->thread, NULL, fill, s);
 	if (code) {
 		errno = code;
 		return err_sys(e, "starting a thread");
 	}
-	s->has_thread = true;
+	st->is_running = true;
+	return 0;
+}
+
+static void stage_wait(struct stage *st)
+{
+	if (st->is_running)
+		pthread_join(st->thread, NULL);
+	st->is_running = false;
+}
+
+static void *read_ahead(void *arg)
+{
+	struct stream *s = arg;
+	struct err *why = NULL;
+	uint8_t *room;
+	size_t n = 1;
+
+	while (n && (room = ring_room(s->stored))) {
+		if (input_read(s->input, room, STREAM_STORED_BYTES, &n, &why))
+			break;
+		ring_put(s->stored, n);
+	}
+	ring_end(s->stored, why);
+	return NULL;
+}
+
+static int next_stored(void *arg, const uint8_t **ret_bytes, size_t *ret_n, struct err **e)
+{
+	struct stream *s = arg;
+
+	return ring_next(s->stored, READER, ret_bytes, ret_n, e);
+}
+
+static void *decode_ahead(void *arg)
+{
+	struct stream *s = arg;
+	struct err *why = NULL;
+	uint8_t *room;
+	size_t n;
+
+	while ((room = ring_room(s->tar))) {
+		if (decode_read(s->decode, room, STREAM_TAR_BYTES, &n, &why) <= 0)
+			break;
+		ring_put(s->tar, n);
+	}
+	ring_end(s->tar, why);
+	return NULL;
+}
+
+static void *hash_all(void *arg)
+{
+	struct digest *d = arg;
+	const uint8_t *bytes;
+	size_t n;
+
+	while (ring_next(d->ring, DIGEST, &bytes, &n, NULL) > 0)
+		sha256_add(d->hash, bytes, n);
+	return NULL;
+}
+
+static int digest_start(struct digest *d, struct ring *ring, struct err **e)
+{
+	d->ring = ring;
+	d->hash = sha256_new();
+	return stage_start(&d->stage, hash_all, d, e);
+}
+
+/* A plain layer has one digest under two names. */
+static bool is_digest_wanted(const struct rootfs_layer *from)
+{
+	return from->digest && !(from->diff_id && streq(from->digest, from->diff_id));
+}
+
+static int check_form(const char *digest, struct err **e)
+{
+	if (digest && (!str_starts(digest, "sha256:") ||
+		       strlen(digest) != strlen("sha256:") + SHA256_HEX))
+		return err_set(e, ERR_USAGE, "digest '%s' is no sha256 digest", digest);
+	return 0;
+}
+
+int stream_open(const struct rootfs_layer *from, struct stream **ret, struct err **e)
+{
+	AUTO(stream) s = xcalloc(1, sizeof(*s));
+	struct feed feed = { next_stored, s };
+	bool is_hashed = is_digest_wanted(from);
+
+	s->from = *from;
+	if (check_form(from->digest, e) || check_form(from->diff_id, e) ||
+	    input_open(from, &s->input, e))
+		return -1;
+	s->decode = decode_new(&feed);
+	s->stored = ring_new(STREAM_STORED_BYTES, STREAM_STORED_PIECES, is_hashed ? 2 : 1);
+	s->tar = ring_new(STREAM_TAR_BYTES, STREAM_TAR_PIECES, 2);
+	if ((is_hashed && digest_start(&s->stored_digest, s->stored, e)) ||
+	    digest_start(&s->tar_digest, s->tar, e) ||
+	    stage_start(&s->decoding, decode_ahead, s, e) ||
+	    stage_start(&s->reading, read_ahead, s, e))
+		return -1;
 	*ret = take(s);
 	return 0;
 }
@@ -85,44 +146,51 @@ void stream_free(struct stream *s)
 {
 	if (!s)
 		return;
-	if (s->has_thread) {
-		pthread_mutex_lock(&s->lock);
-		s->is_stopped = true;
-		pthread_cond_broadcast(&s->changed);
-		pthread_mutex_unlock(&s->lock);
-		pthread_join(s->thread, NULL);
-	}
-	for (int i = 0; i < STREAM_PIECES; i++)
-		free(s->pieces[i]);
+	if (s->stored)
+		ring_stop(s->stored);
+	if (s->tar)
+		ring_stop(s->tar);
+	stage_wait(&s->reading);
+	stage_wait(&s->decoding);
+	stage_wait(&s->stored_digest.stage);
+	stage_wait(&s->tar_digest.stage);
+	sha256_free(s->stored_digest.hash);
+	sha256_free(s->tar_digest.hash);
+	ring_free(s->stored);
+	ring_free(s->tar);
 	decode_free(s->decode);
-	err_free(s->err);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
+	input_free(s->input);
 	free(s);
 }
 
 int stream_next(struct stream *s, const uint8_t **ret_bytes, size_t *ret_n, struct err **e)
 {
-	int more = 0;
-
-	pthread_mutex_lock(&s->lock);
-	while (s->n_read == s->n_filled && !s->is_ended)
-		pthread_cond_wait(&s->changed, &s->lock);
-	if (s->n_read < s->n_filled) {
-		*ret_bytes = s->pieces[s->n_read % STREAM_PIECES];
-		*ret_n = s->sizes[s->n_read % STREAM_PIECES];
-		s->n_read++; /* which gives back the piece before it */
-		pthread_cond_broadcast(&s->changed);
-		more = 1;
-	} else if (s->err) {
-		*e = take(s->err);
-		more = -1;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return more;
+	return ring_next(s->tar, READER, ret_bytes, ret_n, e);
 }
 
-struct decode *stream_decode(struct stream *s)
+static int compare(const char *what, const char *hex, const char *want, struct err **e)
 {
-	return s->decode;
+	if (want && !streq(hex, want + strlen("sha256:")))
+		return err_set(e, ERR_CORRUPT, "%s is sha256:%s, not %s", what, hex, want);
+	return 0;
+}
+
+int stream_check(struct stream *s, char ret_tar_hex[SHA256_HEX + 1], struct err **e)
+{
+	char hex[SHA256_HEX + 1];
+
+	if (s->stored_digest.hash) {
+		stage_wait(&s->stored_digest.stage);
+		sha256_end_hex(s->stored_digest.hash, hex);
+		if (compare("its digest", hex, s->from.digest, e))
+			return -1;
+	}
+	stage_wait(&s->tar_digest.stage);
+	sha256_end_hex(s->tar_digest.hash, ret_tar_hex);
+	return compare("the digest of its tar", ret_tar_hex, s->from.diff_id, e);
+}
+
+uint64_t stream_done_bytes(const struct stream *s)
+{
+	return input_done_bytes(s->input);
 }

@@ -3,13 +3,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "limits.h"
+#include "base/fs.h"
 
 enum { BUCKETS_MIN = 1024 };
 
-static uint32_t hash_name(uint32_t folder, const char *name, size_t n)
+static uint32_t hash_name(const struct tree *t, uint32_t folder, const char *name, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325 ^ folder;
+	uint64_t h = t->hash_seed ^ folder;
 
 	for (size_t i = 0; i < n; i++)
 		h = (h ^ (uint8_t)name[i]) * 0x100000001b3;
@@ -38,7 +38,7 @@ bool tree_is_folder(const struct tree *t, uint32_t node)
 
 static uint32_t *bucket_of(const struct tree *t, uint32_t folder, const char *name, size_t n)
 {
-	return &t->buckets[hash_name(folder, name, n) & (t->n_buckets - 1)];
+	return &t->buckets[hash_name(t, folder, name, n) & (t->n_buckets - 1)];
 }
 
 static void rehash(struct tree *t, uint32_t n_buckets)
@@ -116,11 +116,14 @@ static void make_implicit(struct tree_file *f)
 	*f = (struct tree_file){ .mode = S_IFDIR | 0755, .n_links = 1, .number = f->number };
 }
 
-struct tree *tree_new(void)
+struct tree *tree_new(const struct rootfs_limits *limits)
 {
 	struct tree *t = xcalloc(1, sizeof(*t));
 	uint32_t root;
 
+	fs_random(&t->hash_seed, sizeof(t->hash_seed));
+	t->max_nodes = limits->entries;
+	t->max_depth = limits->depth;
 	t->strings = t->xattrs = (struct str)STR_INIT;
 	str_addc(&t->strings, '\0'); /* the root's name */
 	root = new_node(t);
@@ -159,10 +162,12 @@ static int attach(struct tree *t, uint32_t folder, const char *name, size_t n, u
 	uint16_t depth = (uint16_t)(node_at(t, folder)->depth + 1);
 	uint32_t i, string = 0, first, *bucket;
 
-	if (t->n_nodes >= LIMIT_NODES)
-		return err_set(e, ERR_LIMIT, "more than %d files", LIMIT_NODES);
-	if (depth > LIMIT_DEPTH)
-		return err_set(e, ERR_LIMIT, "folders nested deeper than %d", LIMIT_DEPTH);
+	if (t->n_nodes >= t->max_nodes)
+		return err_set(e, ERR_LIMIT, "more than %llu files (limit entries)",
+			       (unsigned long long)t->max_nodes);
+	if (depth > t->max_depth)
+		return err_set(e, ERR_LIMIT, "folders nested deeper than %llu (limit depth)",
+			       (unsigned long long)t->max_depth);
 	if (add_string(t, name, n, &string, e))
 		return -1;
 	if (t->n_nodes >= t->n_buckets)
@@ -224,7 +229,7 @@ static void detach(struct tree *t, uint32_t i)
 	t->n_nodes--;
 }
 
-/* Removes what was named by layers below `layer`, from the leaves up; LIMIT_DEPTH bounds the
+/* Removes what was named by layers below `layer`, from the leaves up; max_depth bounds the
  * recursion. */
 static void remove_lower(struct tree *t, uint32_t i, unsigned layer)
 {
@@ -253,13 +258,15 @@ static void remove_all(struct tree *t, uint32_t i)
 
 /*
  * A walk from the root along a path. `rest` is what is still to come: following a symlink puts
- * its target in front.
+ * its target in front. Folders that are missing are noted and made at the end: a ".." may lead
+ * out of them again ("c/../a" makes no c).
  */
 struct walk {
 	struct tree *t;
 	uint32_t at;
 	struct str rest;
-	size_t done; /* of rest */
+	size_t done;         /* of rest */
+	struct strv missing; /* below at */
 	unsigned hops;
 	bool makes_folders;
 	unsigned layer;
@@ -280,9 +287,17 @@ static int follow(struct walk *w, uint32_t link, struct err **e)
 	str_release(&w->rest);
 	w->rest = rest;
 	w->done = 0;
-	if (rest.len > LIMIT_SYMLINK_HOPS * (LIMIT_TARGET_BYTES + 1))
-		return err_set(e, ERR_LIMIT, "its path is too long after following symlinks");
 	return 0;
+}
+
+static void step_up(struct walk *w)
+{
+	if (w->missing.n) {
+		free(w->missing.at[--w->missing.n]);
+		w->missing.at[w->missing.n] = NULL;
+	} else {
+		w->at = node_at(w->t, w->at)->parent; /* the root's is the root */
+	}
 }
 
 /* 1: stepped, 0: there is nothing of that name and none is to be made. */
@@ -293,22 +308,21 @@ static int step(struct walk *w, const char *name, size_t n, struct err **e)
 	if (n == 0 || (n == 1 && name[0] == '.'))
 		return 1;
 	if (n == 2 && name[0] == '.' && name[1] == '.') {
-		w->at = node_at(w->t, w->at)->parent; /* the root's is the root */
+		step_up(w);
 		return 1;
 	}
-	child = tree_child(w->t, w->at, name, n);
+	child = w->missing.n ? (uint32_t)TREE_NONE : tree_child(w->t, w->at, name, n);
 	if (child == TREE_NONE) {
-		uint32_t file;
-
 		if (!w->makes_folders)
 			return 0;
 		if (n > LIMIT_NAME_BYTES)
 			return err_set(e, ERR_LIMIT, "a component of %zu bytes in its path", n);
-		file = new_file(w->t);
-		make_implicit(&w->t->files.at[file]);
-		w->t->files.at[file].n_links = 0;
-		if (attach(w->t, w->at, name, n, file, w->layer, &child, e))
-			return -1;
+		if (w->missing.n >= w->t->max_depth)
+			return err_set(e, ERR_LIMIT,
+				       "folders nested deeper than %llu (limit depth)",
+				       (unsigned long long)w->t->max_depth);
+		strv_push_take(&w->missing, xstrndup(name, n));
+		return 1;
 	}
 	if (S_ISLNK(file_of(w->t, child)->mode))
 		return follow(w, child, e) ? -1 : 1;
@@ -320,6 +334,20 @@ static int step(struct walk *w, const char *name, size_t n, struct err **e)
 	}
 	w->at = child;
 	return 1;
+}
+
+static int make_missing(struct walk *w, struct err **e)
+{
+	for (size_t i = 0; i < w->missing.n; i++) {
+		const char *name = w->missing.at[i];
+		uint32_t file = new_file(w->t);
+
+		make_implicit(&w->t->files.at[file]);
+		w->t->files.at[file].n_links = 0;
+		if (attach(w->t, w->at, name, strlen(name), file, w->layer, &w->at, e))
+			return -1;
+	}
+	return 0;
 }
 
 /* Walks all of w->rest. */
@@ -336,7 +364,13 @@ static int walk_on(struct walk *w, struct err **e)
 		if (found <= 0)
 			return found;
 	}
-	return 1;
+	return make_missing(w, e) ? -1 : 1;
+}
+
+static void walk_release(struct walk *w)
+{
+	str_release(&w->rest);
+	strv_release(&w->missing);
 }
 
 /*
@@ -359,7 +393,7 @@ static int find_parent(struct tree *t, const char *path, bool makes_folders, uns
 		str_addn(&w.rest, path, (size_t)(slash - path));
 	found = walk_on(&w, e);
 	*ret_folder = w.at;
-	str_release(&w.rest);
+	walk_release(&w);
 	return found;
 }
 
@@ -474,7 +508,7 @@ int tree_link_file(struct tree *t, const char *path, uint32_t file, unsigned lay
 		return -1;
 	old = tree_child(t, folder, name, strlen(name));
 	if (old != TREE_NONE && node_at(t, old)->file == file) {
-		node_at(t, old)->layer = (uint16_t)layer; /* a link to itself */
+		node_at(t, old)->layer = (uint16_t)layer; /* it is one of its names already */
 		return 0;
 	}
 	t->files.at[file].n_links++; /* what goes may hold the target's last name */
@@ -489,9 +523,14 @@ int tree_link(struct tree *t, const char *path, const char *to, unsigned layer, 
 	uint32_t target = tree_find(t, to);
 
 	if (target == TREE_NONE)
-		return err_set(e, ERR_CORRUPT, "hard link to '%s', which is not there", to);
+		return err_set(e, ERR_CORRUPT, "hard link to '%.300s', which is not there", to);
 	if (tree_is_folder(t, target))
-		return err_set(e, ERR_CORRUPT, "hard link to '%s', which is a directory", to);
+		return err_set(e, ERR_CORRUPT, "hard link to '%.300s', which is a directory",
+			       to);
+	/* Container engines take what is at path away first, and then have nothing to link to.
+	 */
+	if (tree_find(t, path) == target)
+		return err_set(e, ERR_CORRUPT, "a hard link to itself");
 	return tree_link_file(t, path, node_at(t, target)->file, layer, e);
 }
 
@@ -517,7 +556,7 @@ int tree_opaque(struct tree *t, const char *path, unsigned layer, struct err **e
 
 	str_add(&w.rest, path);
 	found = walk_on(&w, e);
-	str_release(&w.rest);
+	walk_release(&w);
 	if (found <= 0)
 		return found;
 	child = node_at(t, w.at)->first;

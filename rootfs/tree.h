@@ -24,6 +24,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "extent.h"
+#include "limits.h"
 
 enum { TREE_NONE = UINT32_MAX, TREE_ROOT = 0 };
 
@@ -60,6 +61,8 @@ struct tree_node {
 };
 
 struct tree {
+	uint64_t max_nodes, max_depth;
+	uint64_t hash_seed; /* random: names can't be chosen to meet in one bucket */
 	VEC(struct tree_node) nodes;
 	VEC(struct tree_file) files;
 	VEC(uint32_t) free_nodes;
@@ -87,7 +90,8 @@ struct tree_meta {
 	const struct str *xattrs; /* packed; may be NULL */
 };
 
-struct tree *tree_new(void);
+/* Entries and depth are bounded by *limits. */
+struct tree *tree_new(const struct rootfs_limits *limits);
 void tree_free(struct tree *t);
 DEFINE_AUTO(tree)
 

@@ -3,7 +3,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "base/vec.h"
+#include "ext4_int.h"
 #include "limits.h"
 
 enum {
@@ -50,15 +50,23 @@ void xattrs_clear(struct xattrs *x)
 	str_clear(&x->packed);
 }
 
-int xattrs_add(struct xattrs *x, const char *name, const void *value, size_t n, struct err **e)
+int xattrs_add(struct xattrs *x, const char *name, size_t n_name, const void *value, size_t n,
+	       uint64_t max_bytes, struct err **e)
 {
-	size_t n_name = strlen(name);
 	uint8_t head[PACK_HEAD];
 
-	if (n_name > LIMIT_NAME_BYTES || n > LIMIT_XATTR_BYTES ||
-	    x->packed.len + PACK_HEAD + n_name + n > LIMIT_XATTR_BYTES)
-		return err_set(e, ERR_LIMIT, "extended attributes of more than %d bytes",
-			       LIMIT_XATTR_BYTES);
+	if (memchr(name, '\0', n_name))
+		return err_set(e, ERR_CORRUPT, "an extended attribute with a NUL in its name");
+	if (n_name > LIMIT_NAME_BYTES || n > LIMIT_XATTR_VALUE_BYTES)
+		return err_set(e, ERR_LIMIT,
+			       "an extended attribute with %zu bytes in its name "
+			       "and %zu in its value",
+			       n_name, n);
+	if (x->packed.len + PACK_HEAD + n_name + n > max_bytes)
+		return err_set(e, ERR_LIMIT,
+			       "extended attributes of more than %llu bytes "
+			       "(limit xattr-bytes)",
+			       (unsigned long long)max_bytes);
 	put16(head, (unsigned)n_name);
 	put32(head + 2, (uint32_t)n);
 	str_addn(&x->packed, head, sizeof(head));
@@ -75,6 +83,7 @@ struct item {
 	const uint8_t *value;
 	size_t n;
 	bool is_acl;
+	uint32_t inode, value_hash; /* inode: of a value outside, else 0 */
 };
 
 struct items {
@@ -193,9 +202,15 @@ static size_t round4(size_t n)
 	return (n + 3) & ~(size_t)3;
 }
 
+/* What the value takes beside the entry. */
+static size_t inside_bytes(const struct item *item)
+{
+	return item->inode ? 0 : item->n;
+}
+
 static size_t item_bytes(const struct item *item)
 {
-	return ENTRY_BYTES + round4(item->n_name) + round4(item->n);
+	return ENTRY_BYTES + round4(item->n_name) + round4(inside_bytes(item));
 }
 
 static uint32_t hash_item(const struct item *item)
@@ -204,6 +219,8 @@ static uint32_t hash_item(const struct item *item)
 
 	for (size_t i = 0; i < item->n_name; i++)
 		hash = (hash << 5) ^ (hash >> 27) ^ (uint8_t)item->name[i];
+	if (item->inode)
+		return (hash << 16) ^ (hash >> 16) ^ item->value_hash;
 	for (size_t i = 0; i < item->n; i += 4) {
 		uint8_t word[4] = { 0 };
 
@@ -229,14 +246,15 @@ static void area_add(struct area *a, const struct item *item)
 	uint8_t *p = a->base + a->entry;
 
 	a->entry += ENTRY_BYTES + round4(item->n_name);
-	a->value -= round4(item->n);
+	a->value -= round4(inside_bytes(item));
 	p[0] = item->n_name;
 	p[1] = item->index;
-	put16(p + 2, item->n ? (unsigned)a->value : 0);
+	put16(p + 2, inside_bytes(item) ? (unsigned)a->value : 0);
+	put32(p + 4, item->inode);
 	put32(p + 8, (uint32_t)item->n);
 	put32(p + 12, hash_item(item));
 	memcpy(p + ENTRY_BYTES, item->name, item->n_name);
-	if (item->n)
+	if (inside_bytes(item))
 		memcpy(a->base + a->value, item->value, item->n);
 }
 
@@ -256,47 +274,96 @@ static uint32_t hash_block(const struct area *a)
 	return hash;
 }
 
-static int lay_out(const struct items *v, uint8_t *in_inode, uint8_t *block,
-		   bool *ret_has_block, struct err **e)
+static void put_block_head(const struct area *a)
+{
+	put32(a->base, MAGIC);
+	put32(a->base + 4, 1); /* references */
+	put32(a->base + 8, 1); /* blocks */
+	put32(a->base + 12, hash_block(a));
+}
+
+/* False if they don't fit. */
+static bool lay_out(const struct items *v, struct xattr_image *ret)
 {
 	/* In an inode offsets count from the first entry, in a block from its start. */
-	struct area small = { .base = in_inode + INODE_HEAD,
+	struct area small = { .base = ret->in_inode + INODE_HEAD,
 			      .value = XATTR_INODE_BYTES - INODE_HEAD };
-	struct area large = { .base = block,
+	struct area large = { .base = ret->block,
 			      .entry = BLOCK_HEAD,
 			      .entries_start = BLOCK_HEAD,
 			      .value = XATTR_BLOCK_BYTES };
 
+	memset(ret->in_inode, 0, sizeof(ret->in_inode));
+	memset(ret->block, 0, sizeof(ret->block));
 	vec_each (item, v) {
 		if (area_fits(&small, item))
 			area_add(&small, item);
 		else if (area_fits(&large, item))
 			area_add(&large, item);
 		else
-			return err_set(e, ERR_LIMIT,
-				       "extended attributes larger than ext4 can hold (4 KiB)");
+			return false;
 	}
 	if (small.entry)
-		put32(in_inode, MAGIC);
-	*ret_has_block = large.entry > BLOCK_HEAD;
-	put32(block, MAGIC);
-	put32(block + 4, 1); /* references */
-	put32(block + 8, 1); /* blocks */
-	put32(block + 12, hash_block(&large));
+		put32(ret->in_inode, MAGIC);
+	ret->has_block = large.entry > BLOCK_HEAD;
+	put_block_head(&large);
+	return true;
+}
+
+/* The largest value that is inside, or NULL. */
+static struct item *largest_inside(const struct items *v)
+{
+	struct item *largest = NULL;
+
+	vec_each (item, v)
+		if (inside_bytes(item) && (!largest || item->n > largest->n))
+			largest = item;
+	return largest;
+}
+
+static void number_outside(const struct items *v, uint32_t first_inode, struct xattr_image *ret)
+{
+	vec_each (item, v) {
+		if (!item->inode)
+			continue;
+		item->inode = first_inode + (uint32_t)ret->outside.n;
+		vec_push(&ret->outside, ((struct xattr_outside){ item->value, (uint32_t)item->n,
+								 item->value_hash }));
+	}
+}
+
+/* As few values as can be go outside, the largest first. */
+static int fit(const struct items *v, uint32_t csum_seed, uint32_t first_inode,
+	       struct xattr_image *ret, struct err **e)
+{
+	while (!lay_out(v, ret)) {
+		struct item *item = largest_inside(v);
+
+		if (!item)
+			return err_set(e, ERR_LIMIT,
+				       "more extended attributes than ext4 can hold");
+		item->inode = UINT32_MAX; /* for now */
+		item->value_hash = ext4_crc(csum_seed, item->value, item->n);
+	}
+	number_outside(v, first_inode, ret);
+	if (ret->outside.n)
+		lay_out(v, ret); /* with the true numbers */
 	return 0;
 }
 
-int xattrs_encode(const char *packed, size_t n, uint8_t *in_inode, uint8_t *block,
-		  bool *ret_has_block, struct err **e)
+void xattr_image_release(struct xattr_image *x)
 {
-	autostr acls = STR_INIT;
-	struct items items = { 0 };
-	int failed;
+	vec_release(&x->outside);
+	str_release(&x->acls);
+}
 
-	memset(in_inode, 0, XATTR_INODE_BYTES);
-	memset(block, 0, XATTR_BLOCK_BYTES);
-	failed = unpack(packed, n, &items, &acls, e) ||
-		 lay_out(&items, in_inode, block, ret_has_block, e);
+int xattrs_encode(const char *packed, size_t n, uint32_t csum_seed, uint32_t first_inode,
+		  struct xattr_image *ret, struct err **e)
+{
+	struct items items = { 0 };
+	int failed = unpack(packed, n, &items, &ret->acls, e) ||
+		     fit(&items, csum_seed, first_inode, ret, e);
+
 	vec_release(&items);
 	return failed ? -1 : 0;
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,19 +17,29 @@ struct store_key {
 	int fd;
 };
 
-/* The holder unlinks the file before it lets the lock go: one may have waited for a file that
- * is none any more. */
-static int try_once(struct store_key *k, int how, struct err **e)
+/*
+ * 1 with k->fd, 0 if somebody has it and how says not to wait. The holder unlinks the file
+ * before it lets the lock go: what one has waited for may be a file no more, then there is a
+ * new one.
+ */
+static int lock_file(struct store_key *k, int how, struct err **e)
 {
-	autoclose int made = open(k->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	for (;;) {
+		autoclose int fd =
+			open(k->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (made < 0)
-		return err_sys(e, "opening %s", k->path);
-	if (path_lock(k->path, how, &k->fd, e))
-		return -1;
-	if (k->fd >= 0 && !path_is_still(k->fd, k->path))
-		close(take_fd(k->fd));
-	return 0;
+		if (fd < 0)
+			return err_sys(e, "opening %s", k->path);
+		if (flock(fd, how)) {
+			if (errno == EWOULDBLOCK)
+				return 0;
+			if (errno != EINTR)
+				return err_sys(e, "locking %s", k->path);
+		} else if (path_is_still(fd, k->path)) {
+			k->fd = take_fd(fd);
+			return 1;
+		}
+	}
 }
 
 /* Who has it, for messages: not being able to tell is no failure. */
@@ -41,13 +52,12 @@ static char *read_holder(const char *path)
 	return n > 0 ? xstrndup(text, (size_t)n) : xstrdup("");
 }
 
-static void write_holder(const char *path, const char *who)
+static void write_holder(int fd, const char *who)
 {
-	autoclose int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
 	char text[STORE_HOLDER_MAX];
 
 	snprintf(text, sizeof(text), "%s (process %ld)", who, (long)getpid());
-	if (fd >= 0)
+	if (!ftruncate(fd, 0)) /* what another has left */
 		(void)fs_write_full(fd, text, strlen(text));
 }
 
@@ -65,14 +75,13 @@ int store_key_try(struct store *s, const char *key, const char *who, struct stor
 		  char **ret_holder, struct err **e)
 {
 	AUTO(store_key) k = key_new(s, key);
+	int got = lock_file(k, LOCK_EX | LOCK_NB, e);
 
-	if (try_once(k, LOCK_EX | LOCK_NB, e))
-		return -1;
-	if (k->fd < 0) {
+	if (got == 0)
 		*ret_holder = read_holder(k->path);
-		return 0;
-	}
-	write_holder(k->path, who);
+	if (got <= 0)
+		return got;
+	write_holder(k->fd, who);
 	*ret = take(k);
 	return 1;
 }
@@ -82,10 +91,9 @@ int store_key_wait(struct store *s, const char *key, const char *who, struct sto
 {
 	AUTO(store_key) k = key_new(s, key);
 
-	while (k->fd < 0)
-		if (try_once(k, LOCK_EX, e))
-			return -1;
-	write_holder(k->path, who);
+	if (lock_file(k, LOCK_EX, e) < 0)
+		return -1;
+	write_holder(k->fd, who);
 	*ret = take(k);
 	return 0;
 }

@@ -79,7 +79,7 @@ manual_is_sound()
 packages_are_explained()
 {
 	local bad=0
-	sed -n '/^PKGS_/,/"$/p' "$TOP/scripts/deps" | sed 's/^PKGS_[a-z]*=//' | tr -d '"' |
+	sed -n -e ':a' -e '/^PKGS_.*[^"]$/{N;ba' -e '}' -e '/^PKGS_/p' "$TOP/scripts/deps" | sed 's/^PKGS_[a-z]*=//' | tr -d '"' |
 		tr -s ' \t' '\n' | grep . >packages
 	[ "$(wc -l <packages)" -gt 20 ] || no "no packages found"
 	while read -r p; do

@@ -1,5 +1,5 @@
 #!/bin/bash
-# kiln dockerfile parse, expand, ignored: what they print and how they end.
+# kiln dockerfile parse, expand, ignored, check: what they print and how they end.
 # takes: 2 s
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -78,6 +78,41 @@ ignored_tells_path_by_path()
 	quiet
 }
 
+check_tells_what_is_doubtful()
+{
+	printf 'ARG V\nFROM a:$V as Build\nCOPY $X x /\nCMD y\n' >Dockerfile
+	printf 'x\n' >ignorefile
+	fails 1 kiln dockerfile check Dockerfile
+	is "$(cat "$OUT")" "StageNameCasing: Stage name 'Build' should be lowercase (line 2)
+FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 2)
+InvalidDefaultArgInFrom: Default value for ARG a:\$V results in empty or invalid base image name (line 2)"
+	says "   2 | >>> FROM a:\$V as Build"
+	says_one_line 'Dockerfile:2: failed to parse stage name "a:": invalid reference format'
+	kiln dockerfile check --format json --build-arg V=1 --ignore-file ignorefile \
+		--check skip=StageNameCasing,FromAsCasing - <Dockerfile >json
+	is "$(json json '[(w["rule"], w["line"]) for w in j["warnings"]]')" \
+		"[('InvalidDefaultArgInFrom', 2), ('UndefinedVar', 3), ('CopyIgnoredFile', 3), ('JSONArgsRecommended', 4)]"
+	is "$(json json 'j["error"]')" None
+	V=1 kiln dockerfile check --build-arg V --check 'skip=all;error=true' Dockerfile >out
+	is "$(cat out)" ""
+	fails 1 kiln dockerfile check --format json --build-arg V=1 --build-arg BUILDKIT_DOCKERFILE_CHECK=error=true Dockerfile
+	json "$OUT" 'j["error"]["message"]' >message
+	is "$(cat message)" "lint violation found for rules: FromAsCasing, InvalidDefaultArgInFrom, JSONArgsRecommended, StageNameCasing, UndefinedVar"
+	fails 1 kiln dockerfile check --target Biuld --build-arg V=1 Dockerfile
+	says_one_line 'target stage "Biuld" could not be found'
+	ok kiln dockerfile check --target build --build-arg V=1 Dockerfile
+	printf 'FROM a\nFNTRYPOINT x\n' >Dockerfile
+	fails 1 kiln dockerfile check --format json Dockerfile
+	is "$(json "$OUT" 'j["error"]')" "{'line': 2, 'message': 'dockerfile parse error on line 2: unknown instruction: FNTRYPOINT (did you mean ENTRYPOINT?)'}"
+	: >empty
+	fails 1 kiln dockerfile check --format json empty
+	is "$(json "$OUT" 'j["error"]["message"]')" "the Dockerfile cannot be empty"
+	fails 1 kiln dockerfile check --check nosuch Dockerfile
+	says_one_line 'invalid check option "nosuch"'
+	fails 2 kiln dockerfile check --format xml Dockerfile
+	fails 2 kiln dockerfile check nosuch
+}
+
 wrong_use_is_told()
 {
 	fails 2 kiln dockerfile
@@ -100,4 +135,5 @@ it "parse prints one JSON object, from a file or standard input" parse_prints_on
 it "a syntax error shows its lines and prints no result" syntax_errors_show_the_place
 it "expand uses the values given and nothing else" expand_uses_what_it_is_given
 it "ignored tells which paths are left out" ignored_tells_path_by_path
+it "check tells what is doubtful, and what is wrong" check_tells_what_is_doubtful
 it "wrong use ends with 2, wrong text with 1" wrong_use_is_told

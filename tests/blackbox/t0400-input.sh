@@ -86,10 +86,6 @@ not_yet()
 		FROM busybox:1
 		COPY --from=one /bin/sh /sh
 	END
-	refused "http" <<-'END'
-		FROM busybox:1
-		ADD https://example.org/file /file
-	END
 	refused "from" <<-'END'
 		FROM busybox:1
 		COPY --from=other /a /b
@@ -98,7 +94,7 @@ not_yet()
 
 copy_sources()
 {
-	refused '"nosuch"' "not found" <<-'END'
+	refused '"/nosuch": not found' <<-'END'
 		FROM busybox:1
 		COPY nosuch /x
 	END

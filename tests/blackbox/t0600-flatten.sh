@@ -112,6 +112,135 @@ fits()
 	grep -q has_journal about && grep -q metadata_csum about && grep -q extent about
 }
 
+# One core or two, and another home: the order in which threads come to work leaves no trace.
+same_bytes_on_one_core()
+{
+	make_hard
+	ok kiln flatten oci:hard:1 -o two.ext4
+	KILN_HOME=$TMP/one-core ok taskset -c 0 "$KILN" flatten oci:hard:1 -o one.ext4
+	cmp one.ext4 two.ext4
+}
+
+# once NAME: an image of a registry of its own, flattened once.
+once()
+{
+	make_hard
+	registry_start
+	push hard:1 "$1"
+	IMAGE=$REGISTRY/$1
+	ok kiln flatten "$IMAGE" -o first.ext4
+}
+
+again_without_network()
+{
+	once test/again:1
+	kill "$REGISTRY_PID"
+	ok kiln flatten "$IMAGE" -o second.ext4
+	cmp first.ext4 second.ext4 || return 1
+	fails 5 kiln flatten --pull "$IMAGE" -o third.ext4
+	says_one_line "$IMAGE"
+	[ ! -e third.ext4 ]
+}
+
+pull_asks_again()
+{
+	once test/moved:1
+	push "$BUILD/images/busybox:1" test/moved:1
+	ok kiln flatten "$IMAGE" -o second.ext4
+	cmp first.ext4 second.ext4 || return 1
+	ok kiln flatten --pull "$IMAGE" -o third.ext4
+	debugfs -R "stat /bin/busybox" third.ext4 2>/dev/null | grep -q "Type: regular"
+}
+
+damaged_blob()
+{
+	once test/damaged:1
+	local blob
+	blob=$(find "$KILN_HOME/blobs/sha256" -type f -size +20k | head -n 1)
+	chmod u+w "$blob"
+	printf 'XXXX' | dd of="$blob" bs=1 seek=9000 conv=notrunc status=none
+	ok kiln flatten "$IMAGE" -o second.ext4
+	says "damaged"
+	cmp first.ext4 second.ext4 || return 1
+	# And it is whole again.
+	kill "$REGISTRY_PID"
+	ok kiln flatten "$IMAGE" -o third.ext4
+	cmp first.ext4 third.ext4
+}
+
+no_store()
+{
+	once test/nothing:1
+	KILN_HOME=$TMP/empty ok kiln flatten --no-store "$IMAGE" -o second.ext4
+	cmp first.ext4 second.ext4 || return 1
+	is "$(find "$TMP/empty/blobs" -type f)" ""
+}
+
+# Ended by SIGKILL somewhere in the middle, again and again; then it works as if nothing had been.
+killed()
+{
+	once test/killed:1
+	local wait
+	for wait in 0 0.01 0.02 0.04 0.08; do
+		rm -rf "$TMP/killed" gone.ext4*
+		KILN_HOME=$TMP/killed start_bg kiln flatten "$IMAGE" -o gone.ext4
+		sleep "$wait"
+		kill -KILL "$BG"
+		wait_bg "$BG"
+		[ ! -e gone.ext4 ] || cmp first.ext4 gone.ext4 || return 1
+		KILN_HOME=$TMP/killed ok kiln flatten "$IMAGE" -o after.ext4
+		cmp first.ext4 after.ext4 || return 1
+		is "$(find "$TMP/killed/blobs" -name '.fetch-*')" ""
+	done
+}
+
+two_at_once()
+{
+	once test/two:1
+	KILN_HOME=$TMP/both start_bg kiln flatten "$IMAGE" -o one.ext4
+	KILN_HOME=$TMP/both ok kiln flatten "$IMAGE" -o two.ext4
+	wait_bg "$BG"
+	is "$STATUS" 0
+	cmp one.ext4 two.ext4 && cmp first.ext4 two.ext4
+}
+
+full_disk()
+{
+	make_hard
+	mkdir -p small
+	mount -t tmpfs -o size=3m tmpfs small 2>/dev/null || skip "no tmpfs can be mounted"
+	run kiln flatten "oci:$PWD/hard:1" -o small/flat.ext4
+	local left
+	left=$(ls small)
+	umount small
+	is "$STATUS" 1
+	says_one_line "No space left on device"
+	is "$left" ""
+}
+
+limits()
+{
+	make_hard
+	fails 6 kiln flatten --limit entries=100 oci:hard:1 -o limited.ext4
+	says_one_line "more than 100 files (limit entries)"
+	fails 6 kiln flatten --limit image-bytes=9m oci:hard:1 -o limited.ext4
+	says_one_line "(limit image-bytes)"
+	fails 2 kiln flatten --limit nodes=3 oci:hard:1 -o limited.ext4
+	says_one_line "there is no limit 'nodes'" "entries=8388608"
+	[ ! -e limited.ext4 ]
+	ok kiln flatten --limit entries=4000 --limit depth=70 oci:hard:1 -o limited.ext4
+}
+
+free_space()
+{
+	make_hard
+	ok kiln flatten --free-space 100m --json oci:hard:1 -o roomy.ext4
+	e2fsck -fn roomy.ext4 || no "e2fsck"
+	[ "$(dumpe2fs -h roomy.ext4 2>/dev/null | awk '/^Free blocks/ { print $3 }')" -ge 25600 ] || no "less room"
+	is "$(json "$OUT" 'j["bytes"]')" "$(stat -c %s roomy.ext4)"
+	is "$(json "$OUT" 'j["bytes"] - j["usedBytes"] >= 100 << 20')" True
+}
+
 replaces_its_own()
 {
 	echo old >there.ext4
@@ -179,6 +308,16 @@ it "and one that umoci repacked" repacked
 it "the same image gives the same bytes" same_bytes
 it "gzip and zstd give the same bytes" compressions
 it "registry and layout give the same bytes" from_a_registry
+it "one core and two give the same bytes" same_bytes_on_one_core
+it "a stored image needs no network" again_without_network
+it "a name keeps its meaning until --pull" pull_asks_again
+it "a stored layer that was damaged is fetched again" damaged_blob
+it "--no-store keeps nothing" no_store
+it "killed at any time, it leaves nothing that hurts" killed
+it "two at once both succeed" two_at_once
+it "a full disk is one clear error" full_disk
+it "limits can be changed" limits
+it "--free-space leaves room" free_space
 it "the file fits, with journal, checksums and extents" fits
 it "an existing file is replaced as a whole" replaces_its_own
 it "kiln stays under 64 MiB" memory_stays_small

@@ -21,8 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (*g.remote == '-' || *g.ref == '-' || *g.subdir == '/' || str_starts(g.subdir, "../") ||
-	    strstr(g.subdir, "/../") || streq(g.subdir, "..") || strpbrk(g.remote, " \n\t"))
+	if (*g.remote == '-' || *g.ref == '-' || *g.subdir == '/' ||
+	    str_starts(g.subdir, "../") || strstr(g.subdir, "/../") || streq(g.subdir, "..") ||
+	    strpbrk(g.remote, " \n\t"))
 		abort();
 	df_git_release(&g);
 	return 0;

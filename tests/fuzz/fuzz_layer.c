@@ -1,6 +1,7 @@
 /*
  * A layer as a registry may send it: decoded, parsed, and applied twice, so that the second
- * time everything meets something that is there. What comes out must still be a tree.
+ * time everything meets something that is there. What comes out must still be a tree, and, for
+ * one input of several, an ext4 file system that e2fsck has nothing to say about.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,16 +12,17 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/proc.h"
 #include "rootfs/ext4.h"
 #include "rootfs/merge.h"
 
-enum { INPUT_MAX_BYTES = 1 << 20 };
+enum { INPUT_MAX_BYTES = 1 << 20, JUDGED_OF = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int apply(struct tree *t, struct data *d, const char *path, unsigned index)
 {
-	struct layer_opts o = { .path = path };
+	struct layer_opts o = { .from.path = path };
 	AUTO(layer) l = NULL;
 	AUTO(err) e = NULL;
 
@@ -43,16 +45,44 @@ static void check_tree(struct tree *t)
 		abort();
 }
 
-/* The image's metadata, for every input that was accepted. */
-static void finish(struct data *d, struct tree *t)
+/* A program takes long: some inputs must do. Which ones, their bytes say. */
+static bool is_judged(const uint8_t *p, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum = sum * 31 + p[i];
+	return (sum >> 8) % JUDGED_OF == 0;
+}
+
+static void judge(int fd)
+{
+	autofree char *path = xasprintf("/proc/%d/fd/%d", getpid(), fd);
+	const char *argv[] = { "/sbin/e2fsck", "-fn", path, NULL };
+	autostr out = STR_INIT;
+	AUTO(err) e = NULL;
+
+	if (proc_run((char *const *)argv, 1 << 20, &out, &e) == 0)
+		return;
+	if (e->code == ERR_NOTFOUND)
+		return; /* there is no judge here */
+	fprintf(stderr, "e2fsck: %s\n%s\n", e->msg, out.at);
+	abort();
+}
+
+/* The image's metadata, for every input that was accepted. True: it is an image now. */
+static bool finish(struct data *d, struct tree *t)
 {
 	static const uint8_t identity[32];
 	struct ext4_opts o = { .identity = identity, .has_lost_found = true };
 	struct rootfs_stats stats;
 	AUTO(err) e = NULL;
 
-	if (ext4_finish(d, t, &o, &stats, &e) && e->code == ERR_BUG)
+	if (ext4_finish(d, t, &o, &stats, &e) == 0)
+		return true;
+	if (e->code == ERR_BUG)
 		abort();
+	return false;
 }
 
 /* Headers get the sum they should have: else hardly a change would get past it. */
@@ -77,8 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	autoclose int out = memfd_create("image", MFD_CLOEXEC);
 	autofree char *in_path = xasprintf("/proc/self/fd/%d", in);
 	autofree char *out_path = xasprintf("/proc/self/fd/%d", out);
-	AUTO(tree) t = tree_new();
-	AUTO(data) d = data_new(out, out_path);
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
+	AUTO(data) d = data_new(out, out_path, rootfs_limits_default.image_bytes);
 	struct merge_drop drop = { t, d };
 
 	if (size > INPUT_MAX_BYTES || in < 0 || out < 0)
@@ -91,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (apply(t, d, in_path, 0) || apply(t, d, in_path, 1))
 		return 0;
 	check_tree(t);
-	finish(d, t);
+	if (finish(d, t) && is_judged(data, size))
+		judge(out);
 	return 0;
 }

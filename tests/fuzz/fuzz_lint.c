@@ -1,7 +1,7 @@
 /*
- * Build checks: any Dockerfile, all rules on. Input: a Dockerfile; if it holds a NUL, what follows
- * is a .dockerignore. A file that is checked twice gives the same; an error is the user's, or a
- * limit.
+ * Build checks: any Dockerfile, all rules on. Input: a Dockerfile; if it holds a NUL, what
+ * follows is a .dockerignore. A file that is checked twice gives the same; an error is the
+ * user's, or a limit.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Archives from outside: unpacked as a context, and as files of an image. Beside the directory that
- * is given lies nothing afterwards but what lay there before.
+ * Archives from outside: unpacked as a context, and as files of an image. Beside the directory
+ * that is given lies nothing afterwards but what lay there before.
  */
 #include <dirent.h>
 #include <fcntl.h>

@@ -337,6 +337,37 @@ build_fails()
 		--build-context "$DEBIAN" "$@" "$dir"
 }
 
+# scripted_start DIR [ARGS...]: tests/lib/registry.py over DIR, which gets the repository test/app (the
+# busybox image, tag 1); SCRIPTED is its host:port. `rules DIR TEXT` makes it misbehave from now on,
+# `requests DIR TEXT` counts the lines of its log that hold TEXT.
+scripted_start()
+{
+	local dir=$1 port=$1.port
+	shift
+	if [ ! -d "$dir/test/app" ]; then
+		mkdir -p "$dir/test"
+		cp -r "$BUILD/images/busybox" "$dir/test/app"
+	fi
+	: >"$port" >"$dir/requests.log"
+	/usr/bin/python3 "$TOP/tests/lib/registry.py" "$dir" --stay "$@" >"$port" 2>"$dir.err" &
+	SCRIPTED_PID=$!
+	echo "$SCRIPTED_PID $(began_at $SCRIPTED_PID)" >>"$PIDS"
+	wait_until 20 test -s "$port" || no "the scripted registry did not start"
+	SCRIPTED=127.0.0.1:$(cat "$port")
+}
+
+rules()
+{
+	printf '%s' "$2" >"$1/rules.json.new"
+	mv "$1/rules.json.new" "$1/rules.json"
+	: >"$1/requests.log"
+}
+
+requests()
+{
+	grep -cF -- "$2" "$1/requests.log" || true
+}
+
 # registry_start: a registry on a loopback port of its own; REGISTRY is its host:port.
 registry_start()
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """registry.py - an OCI registry on loopback that serves layouts, and misbehaves on request.
 
-    registry.py ROOT [--port N]
+    registry.py ROOT [--port N] [--tls CERT KEY]
 
 ROOT/<repository>/ is an OCI image layout each; repositories may be nested. The first line on
 stdout is the port, once it listens. It ends with its stdin (so give it a pipe, or /dev/null
@@ -25,21 +25,35 @@ ROOT/rules.json, read anew for every request, is a list of rules; the first that
     stall     N: send N bytes of the body, then nothing
     drop      true: close without an answer
     delay     seconds to wait before all that
+    cut       N: announce what is asked for, send N bytes of it, close
+    no_range  true: send everything, whatever range is asked for
+    encode    true: gzip the body on the way, unasked for; "chunked": without a length, too
+    drip      true: send the body byte by byte, one in a tenth of a second
     auth      TOKEN: 401 with a Bearer challenge unless that token comes along; GET /token gives
-              it (with "token_status": that status)
+              it (with "token_status": that status). And with it:
+              token_key   name of its member in the answer, instead of "token"
+              token_user  "user:password" that /token wants as Basic
+              token_form  "identity token" that /token wants by POST, as OAuth 2 has it
+              token_uses  N: each token is good for N requests, then the next one is needed
+    basic     "user:password": 401 with a Basic challenge unless they come along
+    challenge text of WWW-Authenticate, or a list of them: several headers; {port} is our port
 
-ROOT/requests.log has a line per request: METHOD PATH STATUS [token].
+ROOT/requests.log has a line per request: METHOD PATH STATUS [token|basic] [range=FIRST-].
 """
 
 import argparse
+import base64
+import gzip
 import hashlib
 import http.server
 import json
 import os
 import re
+import ssl
 import sys
 import threading
 import time
+import urllib.parse
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -112,9 +126,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def note(self, status):
-        has_token = " token" if "Authorization" in self.headers else ""
+        scheme = self.headers.get("Authorization", "").partition(" ")[0]
+        more = {"": "", "Basic": " basic"}.get(scheme, " token")
+        if "Range" in self.headers:
+            more += " range=" + self.headers["Range"].removeprefix("bytes=")
         with self.server.log_lock, open(self.server.log, "a", encoding="utf-8") as f:
-            f.write(f"{self.command} {self.path} {status}{has_token}\n")
+            f.write(f"{self.command} {self.path} {status}{more}\n")
 
     def lookup(self):
         """(status, body, type, headers) as an honest registry would answer."""
@@ -133,20 +150,58 @@ class Handler(http.server.BaseHTTPRequestHandler):
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         return 200, body, kind, {"Docker-Content-Digest": digest}
 
+    def is_basic(self, pair):
+        """Do this user and password come along?"""
+        return self.headers.get("Authorization") == \
+            "Basic " + base64.b64encode(pair.encode()).decode()
+
+    def give_token(self, rule):
+        """What the token service says."""
+        form = urllib.parse.parse_qs(self.body)
+        if "token_form" in rule:
+            is_known = form.get("grant_type") == ["refresh_token"] and \
+                form.get("refresh_token") == [rule["token_form"]] and "scope" in form
+        else:
+            is_known = "token_user" not in rule or self.is_basic(rule["token_user"])
+        if not is_known:
+            return 401, b'{"details": "incorrect username or password"}', "application/json", {}
+        with self.server.log_lock:
+            self.server.tokens += 1
+            self.server.token_used = 0
+        body = json.dumps({rule.get("token_key", "token"): self.token(rule)}).encode()
+        return rule.get("token_status", 200), body, "application/json", {}
+
+    def token(self, rule):
+        """The one that is good now."""
+        return rule["auth"] + (f".{self.server.tokens}" if "token_uses" in rule else "")
+
+    def is_known(self, rule):
+        if "basic" in rule:
+            return self.is_basic(rule["basic"])
+        if self.headers.get("Authorization") != "Bearer " + self.token(rule):
+            return False
+        with self.server.log_lock:
+            self.server.token_used += 1
+            return self.server.token_used <= rule.get("token_uses", 1 << 30)
+
     def challenge(self, rule):
         """The answer to a request that needs a token and has none, or None."""
         if self.path.startswith("/token"):
-            body = json.dumps({"token": rule["auth"]}).encode()
-            return rule.get("token_status", 200), body, "application/json", {}
-        if self.headers.get("Authorization") == "Bearer " + rule["auth"]:
+            return self.give_token(rule)
+        if self.is_known(rule):
             return None
         port = self.server.server_address[1]
-        value = f'Bearer realm="http://127.0.0.1:{port}/token",service="test",scope="a:b c:pull"'
+        value = 'Bearer realm="http://127.0.0.1:{port}/token",service="test",scope="a:b c:pull"'
+        if "basic" in rule:
+            value = 'Basic realm="test"'
+        value = rule.get("challenge", value)
+        values = [value] if isinstance(value, str) else value
         refusal = Refusal(401, "UNAUTHORIZED", "authentication required")
-        return 401, refusal.body, "application/json", {"WWW-Authenticate": value}
+        return 401, refusal.body, "application/json", {
+            "WWW-Authenticate": [v.replace("{port}", str(port)) for v in values]}
 
     def answer(self, rule):
-        if "auth" in rule:
+        if "auth" in rule or "basic" in rule:
             challenge = self.challenge(rule)
             if challenge:
                 return challenge
@@ -166,47 +221,67 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def spoil(self, rule, body):
         """What the body becomes, the length to announce, and how much of it to send."""
+        if rule.get("encode"):
+            body = gzip.compress(body)
         if "flip" in rule and body:
             at = rule["flip"] % len(body)
             body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1:]
         if "short" in rule:
             body = body[:rule["short"]]
         body += b"x" * rule.get("extra", 0)
-        sent = min(rule.get("truncate", len(body)), rule.get("stall", len(body)), len(body))
-        return body, len(body), sent
+        return body, min(rule.get("truncate", len(body)), rule.get("stall", len(body)), len(body))
+
+    def part(self, rule, status, body):
+        """(status, body, headers) for the range that is asked for."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if status != 200 or not asked or rule.get("no_range"):
+            return status, body, {}
+        first = int(asked[1])
+        if first >= len(body):
+            return 416, b"", {"Content-Range": f"bytes */{len(body)}"}
+        return 206, body[first:], {"Content-Range": f"bytes {first}-{len(body) - 1}/{len(body)}"}
 
     def do_GET(self):
         rule = self.server.rules.find(self.path)
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         time.sleep(rule.get("delay", 0))
         if rule.get("drop"):
             self.note("dropped")
             self.close_connection = True
             return
         status, body, kind, headers = self.answer(rule)
+        status, body, more = self.part(rule, status, body)
         self.note(status)
-        body, length, sent = self.spoil(rule, body)
+        body, sent = self.spoil(rule, body)
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        for name, value in {**headers, **rule.get("headers", {})}.items():
-            self.send_header(name, value)
-        if rule.get("endless"):
+        for name, value in {**headers, **more, **rule.get("headers", {})}.items():
+            for one in value if isinstance(value, list) else [value]:
+                self.send_header(name, one)
+        if rule.get("encode"):
+            self.send_header("Content-Encoding", "gzip")
+        if rule.get("endless") or rule.get("encode") == "chunked":
             self.close_connection = True
         else:
-            self.send_header("Content-Length", str(length))
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "HEAD":
             return
         try:
-            self.send_body(rule, body, sent)
+            self.send_body(rule, body, min(sent, rule.get("cut", sent)))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
     do_HEAD = do_GET
+    do_POST = do_GET
 
     def send_body(self, rule, body, sent):
         while rule.get("endless"):
             self.wfile.write(b"x" * 65536)
-        self.wfile.write(body[:sent])
+        for i in range(sent if rule.get("drip") else 0):
+            self.wfile.write(body[i:i + 1])
+            time.sleep(0.1)
+        self.wfile.write(b"" if rule.get("drip") else body[:sent])
         self.wfile.flush()
         if sent < len(body):
             self.close_connection = True
@@ -218,7 +293,7 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -226,6 +301,7 @@ def main():
     parser = argparse.ArgumentParser(description="an OCI registry on loopback for tests")
     parser.add_argument("root")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
     parser.add_argument("--stay", action="store_true", help="don't end with stdin")
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
@@ -233,6 +309,12 @@ def main():
     server.rules = Rules(server.root)
     server.log = os.path.join(server.root, "requests.log")
     server.log_lock = threading.Lock()
+    server.tokens = server.token_used = 0
+    if options.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*options.tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True,
+                                            do_handshake_on_connect=False)
     sys.stdout.write(f"{server.server_address[1]}\n")
     sys.stdout.flush()
     if options.stay:

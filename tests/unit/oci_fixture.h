@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "oci/digest.h"
 #include "oci/oci.h"
@@ -72,6 +74,34 @@ static inline void remove_temp(char *dir)
 
 	ok(fs_remove_tree(dir, &e), &e);
 	free(dir);
+}
+
+/* Regular files of a directory. */
+static inline size_t count_files(const char *dir)
+{
+	DIR *stream = opendir(dir);
+	struct dirent *d;
+	size_t n = 0;
+
+	assert_non_null(stream);
+	while ((d = readdir(stream)))
+		n += d->d_type == DT_REG;
+	closedir(stream);
+	return n;
+}
+
+/* Runs a shell command in dir; it must succeed. */
+static inline void run_in(const char *dir, const char *command)
+{
+	char sh[] = "/bin/sh", flags[] = "-ec";
+	autofree char *script = xasprintf("cd %s && exec 2>&1; %s", dir, command);
+	autostr out = STR_INIT;
+	struct err *e = NULL;
+	int rc = proc_run((char *[]){ sh, flags, script, NULL }, 4096, &out, &e);
+
+	if (rc)
+		print_error("%s: %s\n", command, out.at);
+	ok(rc, &e);
 }
 
 static inline void put_file(const char *dir, const char *name, const void *bytes, size_t n)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/base64.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/proc.h"
@@ -270,6 +271,79 @@ static void test_proc_run(void **state)
 	str_release(&out);
 }
 
+static void test_proc_run_opts(void **state)
+{
+	char *cat[] = { "sh", "-c", "cat; echo said >&2; exit 3", NULL };
+	char *slow[] = { "sleep", "1000", NULL };
+	struct str out = STR_INIT, said = STR_INIT;
+	struct err *e = NULL;
+	int status = 0;
+
+	(void)state;
+	assert_ok(proc_run_opts(&(struct proc_run_opts){ .argv = cat,
+							 .input = "fed",
+							 .max_bytes = 100 },
+				&status, &out, &said, &e),
+		  e);
+	assert_string_equal(out.at, "fed");
+	assert_string_equal(said.at, "said\n");
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	assert_fails(proc_run_opts(&(struct proc_run_opts){ .argv = slow, .timeout_ms = 20 },
+				   &status, &out, &said, &e),
+		     e, ERR_TIMEOUT, "sleep did not end");
+	str_release(&out);
+	str_release(&said);
+}
+
+static void test_base64(void **state)
+{
+	static const struct {
+		const char *plain, *text;
+	} pairs[] = { { "", "" },
+		      { "f", "Zg==" },
+		      { "fo", "Zm8=" },
+		      { "foo", "Zm9v" },
+		      { "foob", "Zm9vYg==" },
+		      { "fooba", "Zm9vYmE=" },
+		      { "\xff\xfe?>", "//4/Pg==" } };
+	static const char *const refused[] = { "Z",    "Zg=",   "Zg===", "Zm9v=",
+					       "Z g=", "Zg==x", "Zm9v!", "=" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		autostr text = STR_INIT, plain = STR_INIT;
+
+		base64_add(&text, pairs[i].plain, strlen(pairs[i].plain));
+		assert_string_equal(text.at, pairs[i].text);
+		assert_true(base64_decode(text.at, &plain));
+		assert_string_equal(plain.at, pairs[i].plain);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		autostr plain = STR_INIT;
+
+		assert_false(base64_decode(refused[i], &plain));
+		assert_int_equal(plain.len, 0);
+	}
+}
+
+static void test_err_copy(void **state)
+{
+	struct err *e = NULL, *copy;
+	char *text;
+
+	(void)state;
+	err_set(&e, ERR_NET, "inner %d", 1);
+	err_wrap(&e, "outer");
+	copy = err_copy(e);
+	err_drop(&e);
+	text = err_text(copy);
+	assert_string_equal(text, "outer: inner 1");
+	assert_int_equal(copy->code, ERR_NET);
+	assert_int_equal(copy->cause->code, ERR_NET);
+	free(text);
+	err_drop(&copy);
+}
+
 /* A child sees the descriptors it was given, and no others. */
 static void test_proc_fds(void **state)
 {
@@ -300,12 +374,14 @@ static void test_proc_fds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_err_chain),    cmocka_unit_test(test_str),
-		cmocka_unit_test(test_env),          cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_nearest),      cmocka_unit_test(test_json_reading),
-		cmocka_unit_test(test_json_refuses), cmocka_unit_test(test_json_writing),
-		cmocka_unit_test(test_sha256),       cmocka_unit_test(test_fs),
-		cmocka_unit_test(test_proc_run),     cmocka_unit_test(test_proc_fds),
+		cmocka_unit_test(test_err_chain),     cmocka_unit_test(test_str),
+		cmocka_unit_test(test_env),           cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_nearest),       cmocka_unit_test(test_json_reading),
+		cmocka_unit_test(test_json_refuses),  cmocka_unit_test(test_json_writing),
+		cmocka_unit_test(test_sha256),        cmocka_unit_test(test_fs),
+		cmocka_unit_test(test_proc_run),      cmocka_unit_test(test_proc_fds),
+		cmocka_unit_test(test_proc_run_opts), cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_err_copy),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

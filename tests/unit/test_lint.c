@@ -80,7 +80,8 @@ static void test_casing(void **state)
 		  "command majority (lowercase)" },
 		/* A tie counts as upper; ARG before FROM has no say. */
 		{ "arg a\narg b\nFROM a\nrun x\n", "4 ConsistentInstructionCasing" },
-		{ "FROM a AS Base\n", "1 StageNameCasing: Stage name 'Base' should be lowercase" },
+		{ "FROM a AS Base\n",
+		  "1 StageNameCasing: Stage name 'Base' should be lowercase" },
 		{ "FROM a as b\n",
 		  "1 FromAsCasing: 'as' and 'FROM' keywords' casing do not match" },
 		{ "from a AS b\n",
@@ -124,7 +125,8 @@ static void test_arguments_in_from(void **state)
 			       "!1 base name ($X) should not be blank" },
 		{ "FROM --platform=$BUILDPLATFORM a\n", "" },
 		{ "FROM --platform=$TARGETPLATFORM a\n",
-		  "1 RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM in "
+		  "1 RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM "
+		  "in "
 		  "FROM is redundant as this is the default behavior" },
 		{ "FROM --platform=linux/arm64 a\n",
 		  "1 FromPlatformFlagConstDisallowed: FROM --platform flag should not use "
@@ -148,8 +150,7 @@ static void test_arguments_in_from(void **state)
 static void test_variables(void **state)
 {
 	static const struct row rows[] = {
-		{ "FROM a\nCOPY $x /\n",
-		  "2 UndefinedVar: Usage of undefined variable '$x'" },
+		{ "FROM a\nCOPY $x /\n", "2 UndefinedVar: Usage of undefined variable '$x'" },
 		{ "FROM a\nARG x\nCOPY $x /\n", "" },
 		{ "FROM a AS b\nARG x=1\nFROM b\nCOPY $x /\n", "" },
 		{ "ARG x=1\nFROM a\nCOPY $x /\n", "3 UndefinedVar" },
@@ -187,16 +188,18 @@ static void test_instructions(void **state)
 		  "\"ENV key value\" format\n"
 		  "3 ConsistentInstructionCasing: Command 'label' should match the case of the "
 		  "command majority (uppercase)\n"
-		  "3 LegacyKeyValueFormat: \"label key=value\" should be used instead of legacy "
+		  "3 LegacyKeyValueFormat: \"label key=value\" should be used instead of "
+		  "legacy "
 		  "\"label key value\" format" },
 		{ "FROM a\nMAINTAINER m\n", "2 MaintainerDeprecated" },
-		{ "FROM a\nWORKDIR x/\nWORKDIR y\n",
-		  "2 WorkdirRelativePath: Relative workdir \"x/\" can have unexpected results if "
-		  "the base image changes" },
+		{ "FROM a\nWORKDIR x/\nWORKDIR y\n", "2 WorkdirRelativePath: Relative workdir "
+						     "\"x/\" can have unexpected results if "
+						     "the base image changes" },
 		{ "FROM a AS b\nWORKDIR /x\nFROM b\nWORKDIR y\n", "" },
 		{ "FROM a\nEXPOSE 80/TcP 80/udp 5:6 [::1]:7:8\n",
 		  "2 ExposeInvalidFormat\n2 ExposeProtoCasing\n2 ExposeInvalidFormat" },
-		{ "FROM a\nRUN x \\\n\n y\n", "4 NoEmptyContinuation: Empty continuation line" },
+		{ "FROM a\nRUN x \\\n\n y\n",
+		  "4 NoEmptyContinuation: Empty continuation line" },
 		{ "FROM a\nARG API_KEY\nENV Auth=1 tokens=2 my_token_file=3\n",
 		  "2 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive "
 		  "data (ARG \"API_KEY\")\n"
@@ -262,21 +265,24 @@ static void test_form(void **state)
 {
 	static const struct row rows[] = {
 		{ "FROM a AS B\nMAINTAINER m\nBADCMD\n",
-		  "1 StageNameCasing\n2 MaintainerDeprecated\n!3 dockerfile parse error on line "
+		  "1 StageNameCasing\n2 MaintainerDeprecated\n!3 dockerfile parse error on "
+		  "line "
 		  "3: unknown instruction: BADCMD" },
 		{ "FNTRYPOINT x\n", "!1 dockerfile parse error on line 1: unknown instruction: "
 				    "FNTRYPOINT (did you mean ENTRYPOINT?)" },
-		{ "FROM a\nrnu x\n", "!2 dockerfile parse error on line 2: unknown instruction: "
-				     "rnu (did you mean run?)" },
+		{ "FROM a\nrnu x\n",
+		  "!2 dockerfile parse error on line 2: unknown instruction: "
+		  "rnu (did you mean run?)" },
 		{ "FROM a\nCOPY --form=a b c\n", "!2 dockerfile parse error on line 2: unknown "
 						 "flag: --form (did you mean from?)" },
 		{ "FROM a\nCOPY --From=a b c\n", "!2 dockerfile parse error on line 2: unknown "
 						 "flag: --From (did you mean from?)" },
-		{ "FROM a\nCOPY --link=x a b\n",
-		  "!2 dockerfile parse error on line 2: expecting boolean value for flag --link, "
-		  "not: x" },
-		{ "FROM a\nCOPY --link= a b\n", "!2 dockerfile parse error on line 2: missing a "
-						"value on flag: --link" },
+		{ "FROM a\nCOPY --link=x a b\n", "!2 dockerfile parse error on line 2: "
+						 "expecting boolean value for flag --link, "
+						 "not: x" },
+		{ "FROM a\nCOPY --link= a b\n",
+		  "!2 dockerfile parse error on line 2: missing a "
+		  "value on flag: --link" },
 		{ "FROM a\nCOPY --link --link a b\n",
 		  "!2 dockerfile parse error on line 2: duplicate flag specified: --link" },
 		{ "FROM a\nCOPY --exclude=x --exclude=y a b\n", "" },
@@ -285,19 +291,23 @@ static void test_form(void **state)
 		  "but only one was provided. Destination could not be determined" },
 		{ "FROM a\nEXPOSE\n", "!2 dockerfile parse error on line 2: EXPOSE requires at "
 				      "least one argument" },
-		{ "FROM a\nUSER\n", "!2 dockerfile parse error on line 2: USER requires exactly "
-				    "one argument" },
-		{ "FROM a\nSHELL x\n", "!2 dockerfile parse error on line 2: SHELL requires the "
-				       "arguments to be in JSON form" },
-		{ "FROM a\nHEALTHCHECK x\n", "!2 dockerfile parse error on line 2: Unknown type "
-					     "\"X\" in HEALTHCHECK (try CMD)" },
+		{ "FROM a\nUSER\n",
+		  "!2 dockerfile parse error on line 2: USER requires exactly "
+		  "one argument" },
+		{ "FROM a\nSHELL x\n",
+		  "!2 dockerfile parse error on line 2: SHELL requires the "
+		  "arguments to be in JSON form" },
+		{ "FROM a\nHEALTHCHECK x\n",
+		  "!2 dockerfile parse error on line 2: Unknown type "
+		  "\"X\" in HEALTHCHECK (try CMD)" },
 		{ "FROM a\nHEALTHCHECK --interval=1 CMD x\n",
 		  "!2 dockerfile parse error on line 2: time: invalid duration \"1\" (1m30s is "
 		  "meant)" },
 		{ "FROM a\nHEALTHCHECK --nosuch NONE\n", "" },
-		{ "FROM a AS 1\n", "!1 dockerfile parse error on line 1: invalid name for build "
-				   "stage: \"1\", name can't start with a number or contain "
-				   "symbols" },
+		{ "FROM a AS 1\n",
+		  "!1 dockerfile parse error on line 1: invalid name for build "
+		  "stage: \"1\", name can't start with a number or contain "
+		  "symbols" },
 		{ "FROM a b\n", "!1 dockerfile parse error on line 1: FROM requires either one "
 				"or three arguments" },
 		{ "FROM a\nONBUILD FROM b\n", "!2 dockerfile parse error on line 2: FROM isn't "
@@ -307,8 +317,9 @@ static void test_form(void **state)
 		{ "FROM a\nRUN --mount=from=$x,target=/y z\n",
 		  "!2 dockerfile parse error on line 2: 'from' doesn't support variable "
 		  "expansion, define alias stage instead" },
-		{ "FROM a\nARG =x\n", "!2 dockerfile parse error on line 2: ARG names can not be "
-				      "blank" },
+		{ "FROM a\nARG =x\n",
+		  "!2 dockerfile parse error on line 2: ARG names can not be "
+		  "blank" },
 		{ "RUN x\nFROM a\n", "!1 no build stage in current context" },
 		{ "ARG x\n", "!0 dockerfile contains no stages to build" },
 	};
@@ -332,10 +343,12 @@ static void test_graph(void **state)
 		  "FROM using ARG from global scope as a workaround" },
 		{ "FROM a\nCOPY --from=7 b c\n", "!2 invalid stage index 7" },
 		{ "FROM a AS x\nCOPY --from=y b c\nFROM a AS y\n",
-		  "!2 cannot copy from stage \"y\", it needs to be defined before current stage "
+		  "!2 cannot copy from stage \"y\", it needs to be defined before current "
+		  "stage "
 		  "\"x\"" },
 		{ "FROM a AS x\nRUN --mount=from=y,target=/z b\nFROM a AS y\n",
-		  "!2 cannot mount from stage \"y\" to \"/z\", stage needs to be defined before "
+		  "!2 cannot mount from stage \"y\" to \"/z\", stage needs to be defined "
+		  "before "
 		  "current command" },
 		{ "FROM a AS x\nCOPY --from=x b c\n",
 		  "!1 circular dependency detected on stage: x" },
@@ -357,9 +370,9 @@ static void test_graph(void **state)
 		{ "FROM a\nCOPY git@h:x /\n", "!2 source can't be a git ref for COPY" },
 		{ "FROM a\nADD --checksum=x y /\n",
 		  "!2 checksum requires HTTP(S) or Git sources" },
-		{ "FROM a\nCOPY --chmod=9 x /\n",
-		  "!2 invalid chmod parameter: '9'. it should be octal string and between 0 and "
-		  "07777" },
+		{ "FROM a\nCOPY --chmod=9 x /\n", "!2 invalid chmod parameter: '9'. it should "
+						  "be octal string and between 0 and "
+						  "07777" },
 		{ "FROM a\nCOPY --chmod=u=rwX,go+rX x /\n", "" },
 		{ "FROM a\nSTOPSIGNAL SIGFOO\n", "!2 invalid signal: SIGFOO" },
 		{ "FROM a\nEXPOSE 70000\n", "!2 invalid containerPort: 70000" },
@@ -389,11 +402,16 @@ static void test_urls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_casing),	  cmocka_unit_test(test_stage_names),
-		cmocka_unit_test(test_arguments_in_from), cmocka_unit_test(test_variables),
-		cmocka_unit_test(test_instructions), cmocka_unit_test(test_ignored_files),
-		cmocka_unit_test(test_options),	  cmocka_unit_test(test_form),
-		cmocka_unit_test(test_graph),	  cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_casing),
+		cmocka_unit_test(test_stage_names),
+		cmocka_unit_test(test_arguments_in_from),
+		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_instructions),
+		cmocka_unit_test(test_ignored_files),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_form),
+		cmocka_unit_test(test_graph),
+		cmocka_unit_test(test_urls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

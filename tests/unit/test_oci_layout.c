@@ -28,7 +28,8 @@ static int resolve(const char *layout, const char *rest, struct oci_image **ret,
 {
 	autofree char *ref = xasprintf("oci:%s%s", layout, rest);
 
-	return oci_resolve(ref, &(struct oci_opts){ .blob_dir = blob_dir }, ret, e);
+	return oci_resolve(ref, &(struct oci_opts){ .is_kept = true, .blob_dir = blob_dir },
+			   ret, e);
 }
 
 static void refuses(const char *layout, const char *rest, enum err_code code, const char *part)
@@ -58,7 +59,8 @@ static void test_whole(void **state)
 	assert_string_equal(strv_env_get(&image->config.env, "SEED"), "7");
 	assert_int_equal(image->layers.n, 3);
 	assert_null(image->layers.at[0].path);
-	ok(oci_fetch(image, &(struct oci_opts){ .blob_dir = blob_dir }, &e), &e);
+	ok(oci_fetch(image, &(struct oci_opts){ .is_kept = true, .blob_dir = blob_dir }, &e),
+	   &e);
 	vec_each (layer, &image->layers) {
 		assert_true(str_starts(layer->path, layout));
 		assert_true(fs_exists(layer->path));
@@ -159,20 +161,66 @@ static void test_nested_index(void **state)
 	ok(resolve(layout, "", &image, &e), &e);
 	assert_string_equal(image->digest, amd.digest);
 	ok(oci_resolve(ref,
-		       &(struct oci_opts){ .blob_dir = blob_dir, .platform = "linux/arm64" },
+		       &(struct oci_opts){ .is_kept = true,
+					   .blob_dir = blob_dir,
+					   .platform = "linux/arm64" },
 		       &other, &e),
 	   &e);
 	assert_string_equal(other->digest, arm.digest);
 	assert_string_equal(other->platform, "linux/arm64");
-	must_fail(oci_resolve(
-			  ref,
-			  &(struct oci_opts){ .blob_dir = blob_dir, .platform = "linux/s390x" },
-			  &none, &e),
+	must_fail(oci_resolve(ref,
+			      &(struct oci_opts){ .is_kept = true,
+						  .blob_dir = blob_dir,
+						  .platform = "linux/s390x" },
+			      &none, &e),
 		  &e, ERR_NOTFOUND, "only for: linux/arm64/v8, linux/amd64");
 	must_fail(oci_resolve(ref,
-			      &(struct oci_opts){ .blob_dir = blob_dir, .platform = "amd64" },
+			      &(struct oci_opts){ .is_kept = true,
+						  .blob_dir = blob_dir,
+						  .platform = "amd64//v2" },
 			      &none, &e),
-		  &e, ERR_USAGE, "'amd64' is no platform");
+		  &e, ERR_USAGE, "'amd64//v2' is no platform");
+}
+
+/* Several indexes of which nothing is said: the platform is in one of them. */
+static void test_unnamed_indexes(void **state)
+{
+	static const char *const arches[] = { "arm64", "amd64", "s390x" };
+	autofree char *layout = make_layout(dir, "l");
+	autostr list = STR_INIT;
+	struct blob images[COUNT(arches)];
+	AUTO(oci_image) image = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(arches); i++) {
+		autofree char *more = xasprintf(
+			",\"platform\":{\"os\":\"linux\",\"architecture\":\"%s\"}", arches[i]);
+		autofree char *d = NULL, *text = NULL, *outer = NULL;
+		struct blob inner;
+
+		images[i] = make_image(layout, arches[i], 1, 10, (unsigned)i);
+		d = descriptor(MT_MANIFEST, &images[i], more);
+		text = xasprintf("{\"schemaVersion\":2,\"manifests\":[%s]}", d);
+		inner = put_text_blob(layout, text);
+		outer = descriptor(MT_INDEX, &inner, "");
+		str_addf(&list, "%s%s", i ? "," : "", outer);
+	}
+	{
+		autofree char *text =
+			xasprintf("{\"schemaVersion\":2,\"manifests\":[%s]}", list.at);
+		struct blob all = put_text_blob(layout, text);
+		autofree char *d = descriptor(MT_INDEX, &all, TAGGED("t"));
+		struct oci_opts o = { .blob_dir = blob_dir, .platform = "linux/riscv64" };
+		autofree char *ref = xasprintf("oci:%s:t", layout);
+		struct oci_image *none = NULL;
+
+		put_index(layout, d);
+		ok(resolve(layout, "", &image, &e), &e);
+		assert_string_equal(image->digest, images[1].digest);
+		must_fail(oci_resolve(ref, &o, &none, &e), &e, ERR_NOTFOUND,
+			  "no image for platform linux/riscv64");
+	}
 }
 
 static void test_deep_index(void **state)
@@ -260,7 +308,7 @@ static void test_bad_blobs(void **state)
 static void test_bad_layers(void **state)
 {
 	autofree char *layout = make_tagged(dir, "l", "1", 1, 10, 1, NULL);
-	struct oci_opts opts = { .blob_dir = blob_dir };
+	struct oci_opts opts = { .is_kept = true, .blob_dir = blob_dir };
 	autofree char *path = NULL, *name = NULL;
 	AUTO(oci_image) image = NULL;
 	struct err *e = NULL;
@@ -305,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nested_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deep_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_platform, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unnamed_indexes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_layout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_blobs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_layers, setup, teardown),

@@ -167,6 +167,26 @@ static void test_content(void **state)
 	assert_string_equal(m->layers.at[0].media_type, MT_LAYER);
 }
 
+/* Only a layer that isn't to be distributed has places of its own. */
+static void test_urls(void **state)
+{
+	AUTO(oci_manifest) m = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	ok(parse(LAYERS(DESC(
+			 "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+			 ",\"urls\":[\"https://a/1\",\"https://b/2\"]") "," DESC(MT_LAYER,
+										 ",\"urls\":["
+										 "\"https://a/"
+										 "1\"]")),
+		 &m, &e),
+	   &e);
+	assert_int_equal(m->layers.at[0].urls.n, 2);
+	assert_string_equal(m->layers.at[0].urls.at[1], "https://b/2");
+	assert_int_equal(m->layers.at[1].urls.n, 0);
+}
+
 #define ATTESTATION       \
 	DESC(MT_MANIFEST, \
 	     ",\"annotations\":{\"vnd.docker.reference.type\":\"attestation-manifest\"}")
@@ -185,8 +205,19 @@ static const struct {
 	{ INDEX(FOR("linux", "arm", ",\"variant\":\"v6\"") "," FOR("linux", "arm",
 								   ",\"variant\":\"v7\"")),
 	  "linux/arm/v7", 1, "" },
-	{ INDEX(FOR("linux", "arm", ",\"variant\":\"v6\"")), "linux/arm/v7", -1,
-	  "no image for platform linux/arm/v7, only for: linux/arm/v6" },
+	{ INDEX(FOR("linux", "arm", ",\"variant\":\"v5\"") "," FOR("linux", "arm",
+								   ",\"variant\":\"v6\"")),
+	  "linux/arm/v7", 1, "" },
+	{ INDEX(FOR("linux", "arm", ",\"variant\":\"v7\"")), "linux/arm/v6", -1,
+	  "no image for platform linux/arm/v6, only for: linux/arm/v7" },
+	{ INDEX(FOR("linux", "arm", ",\"variant\":\"v6\"") "," FOR("linux", "arm",
+								   ",\"variant\":\"v7\"")),
+	  "linux/arm", 1, "" },
+	{ INDEX(FOR("linux", "arm64", ",\"variant\":\"v8\"")), "linux/arm64/v8", 0, "" },
+	{ INDEX(FOR("linux", "arm64", "")), "linux/arm64/v8", 0, "" },
+	{ INDEX(FOR("linux", "amd64", "") "," FOR("linux", "amd64", ",\"variant\":\"v2\"")),
+	  "linux/amd64/v3", 1, "" },
+	{ INDEX(FOR("linux", "ppc64le", "")), "linux/ppc64le/power9", 0, "" },
 	{ INDEX(FOR("linux", "arm64", "") "," FOR("windows", "amd64",
 						  "") "," FOR("unknown", "unknown", "")),
 	  "linux/amd64", -1, "only for: linux/arm64, windows/amd64" },
@@ -241,9 +272,10 @@ static void test_many_platforms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_limits),   cmocka_unit_test(test_content),
-		cmocka_unit_test(test_select),   cmocka_unit_test(test_many_platforms),
+		cmocka_unit_test(test_accepted),       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_limits),         cmocka_unit_test(test_content),
+		cmocka_unit_test(test_select),         cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_many_platforms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

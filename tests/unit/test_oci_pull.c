@@ -1,5 +1,4 @@
 /* Pulls from tests/lib/registry.py, which lies, stalls and cuts as it is told. */
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,119 +8,17 @@
 #include "base/proc.h"
 #include "oci/blobs.h"
 #include "oci/registry.h"
-#include "oci_fixture.h"
-
-enum { LAYERS = 6, LAYER_BYTES = 300000 };
-
-static struct {
-	char *dir; /* root of the registry */
-	char *blob_dir;
-	char *layout; /* repository test/app, tag 1 */
-	struct blob manifest;
-	pid_t pid;
-	int port;
-} t;
-
-static void start_registry(void)
-{
-	char python[] = "/usr/bin/python3", script[] = "tests/lib/registry.py";
-	char stay[] = "--stay";
-	char *argv[] = { python, script, t.dir, stay, NULL };
-	struct err *e = NULL;
-	autostr line = STR_INIT;
-	int pipe_fds[2];
-	char c;
-
-	assert_int_equal(pipe(pipe_fds), 0);
-	ok(proc_spawn(&(struct proc_opts){ .argv = argv,
-					   .fds = (struct proc_fd[]){ { pipe_fds[1], 1 },
-								      { 2, 2 } },
-					   .n_fds = 2 },
-		      &t.pid, &e),
-	   &e);
-	close(pipe_fds[1]);
-	while (read(pipe_fds[0], &c, 1) == 1 && c != '\n')
-		str_addc(&line, c);
-	close(pipe_fds[0]);
-	t.port = atoi(line.at);
-	assert_true(t.port > 0);
-}
-
-static int setup(void **state)
-{
-	struct err *e = NULL;
-
-	(void)state;
-	t.dir = make_temp();
-	t.blob_dir = xasprintf("%s/store", t.dir);
-	ok(fs_mkdirs(t.blob_dir, 0755, &e), &e);
-	t.layout = make_tagged(t.dir, "test/app", "1", LAYERS, LAYER_BYTES, 1, &t.manifest);
-	start_registry();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	proc_kill(t.pid);
-	free(t.blob_dir);
-	free(t.layout);
-	remove_temp(t.dir);
-	return 0;
-}
-
-static void rules(const char *text)
-{
-	put_text(t.dir, "rules.json", text);
-}
-
-/* How often the registry's log holds this. */
-static size_t requests(const char *part)
-{
-	autofree char *path = xasprintf("%s/requests.log", t.dir);
-	autostr text = STR_INIT;
-	struct err *e = NULL;
-	size_t n = 0;
-
-	if (!fs_exists(path))
-		return 0;
-	ok(fs_read_file(path, 1 << 20, &text, &e), &e);
-	for (const char *p = strstr(text.at, part); p; p = strstr(p + 1, part))
-		n++;
-	return n;
-}
-
-static void forget_requests(void)
-{
-	put_text(t.dir, "requests.log", "");
-}
-
-static size_t stored_files(void)
-{
-	DIR *stream = opendir(t.blob_dir);
-	struct dirent *d;
-	size_t n = 0;
-
-	assert_non_null(stream);
-	while ((d = readdir(stream)))
-		n += d->d_type == DT_REG;
-	closedir(stream);
-	return n;
-}
-
-static void empty_store(void)
-{
-	struct err *e = NULL;
-
-	ok(fs_remove_tree(t.blob_dir, &e), &e);
-	ok(fs_mkdirs(t.blob_dir, 0755, &e), &e);
-}
+#include "registry_fixture.h"
 
 static int resolve(const char *rest, struct oci_image **ret, struct err **e)
 {
 	autofree char *ref = xasprintf("127.0.0.1:%d/%s", t.port, rest);
 
-	return oci_resolve(ref, &(struct oci_opts){ .blob_dir = t.blob_dir, .stall_sec = 1 },
+	return oci_resolve(ref,
+			   &(struct oci_opts){ .is_kept = true,
+					       .blob_dir = t.blob_dir,
+					       .stall_sec = 1,
+					       .backoff_ms = 2 },
 			   ret, e);
 }
 
@@ -135,7 +32,11 @@ static void resolve_refuses(const char *rest, enum err_code code, const char *pa
 
 static int fetch(struct oci_image *image, struct err **e)
 {
-	return oci_fetch(image, &(struct oci_opts){ .blob_dir = t.blob_dir, .stall_sec = 1 },
+	return oci_fetch(image,
+			 &(struct oci_opts){ .is_kept = true,
+					     .blob_dir = t.blob_dir,
+					     .stall_sec = 1,
+					     .backoff_ms = 2 },
 			 e);
 }
 
@@ -198,8 +99,10 @@ static void test_pull(void **state)
 	assert_int_equal(image->layers.n, LAYERS);
 	seen.image = image;
 	ok(oci_fetch(image,
-		     &(struct oci_opts){
-			     .blob_dir = t.blob_dir, .progress = on_progress, .arg = &seen },
+		     &(struct oci_opts){ .is_kept = true,
+					 .blob_dir = t.blob_dir,
+					 .progress = on_progress,
+					 .arg = &seen },
 		     &e),
 	   &e);
 	for (size_t i = 0; i < LAYERS; i++) {
@@ -349,13 +252,15 @@ static void test_bad_layers(void **state)
 	fetch_refuses("[{\"short\": 1000}]", ERR_CORRUPT, "1000 bytes instead of");
 	fetch_refuses("[{\"extra\": 1}]", ERR_CORRUPT, "larger than the announced 300000");
 	fetch_refuses("[{\"endless\": true}]", ERR_CORRUPT, "larger than the announced 300000");
-	fetch_refuses("[{\"truncate\": 100000}]", ERR_NET, "bytes remaining");
-	fetch_refuses("[{\"stall\": 100000}]", ERR_NET, "sent nothing for 1 seconds");
+	fetch_refuses("[{\"truncate\": 100000, \"no_range\": true}]", ERR_NET,
+		      "bytes remaining");
+	fetch_refuses("[{\"stall\": 100000, \"no_range\": true}]", ERR_NET,
+		      "sent nothing for 1 seconds");
 	fetch_refuses("[{\"status\": 500}]", ERR_NET, "answers 500");
 	fetch_refuses("[{\"drop\": true}]", ERR_NET, "registry 127.0.0.1:");
 	/* One of them fails while the others go on: the fetch ends soon, with that error. */
-	fetch_refuses("[{\"times\": 1, \"status\": 500}, {\"stall\": 100000}]", ERR_NET,
-		      "answers 500");
+	fetch_refuses("[{\"times\": 1, \"status\": 404}, {\"stall\": 100000}]", ERR_NOTFOUND,
+		      "has no blob sha256:");
 }
 
 static void test_redirects(void **state)
@@ -433,12 +338,12 @@ static void test_auth(void **state)
 	      "realm=\\\"file:///etc/passwd\\\"\"}}]");
 	resolve_refuses("test/app:1", ERR_NET, "neither http nor https");
 	rules("[{\"status\": 401, \"headers\": {\"WWW-Authenticate\": \"Bearer nonsense\"}}]");
-	resolve_refuses("test/app:1", ERR_AUTH, "not well-formed");
+	resolve_refuses("test/app:1", ERR_AUTH, "names no realm");
 }
 
 static void test_recheck(void **state)
 {
-	struct oci_opts opts = { .blob_dir = t.blob_dir };
+	struct oci_opts opts = { .is_kept = true, .blob_dir = t.blob_dir };
 	AUTO(oci_image) image = NULL;
 	AUTO(oci_image) again = NULL;
 	autofree char *bytes = NULL;
@@ -461,6 +366,47 @@ static void test_recheck(void **state)
 	assert_int_equal(blob_check(again->layers.at[2].path, again->layers.at[2].digest, &e),
 			 1);
 	assert_int_equal(oci_recheck(again, &opts, &e), 0);
+}
+
+/* A layer that registries don't have comes from one of its own places, without what is told to
+ * the registry; if none has it, from the registry all the same. */
+static void test_foreign(void **state)
+{
+	autofree char *place = make_layout(t.dir, "other/place");
+	autofree char *bytes = layer_bytes(5000, 77);
+	struct blob layer = put_blob(place, bytes, 5000);
+	struct blob config = put_text_blob(
+		t.layout, "{\"rootfs\":{\"diff_ids\":[\"sha256:11111111111111111111111111111111"
+			  "11111111111111111111111111111111\"]}}");
+	autofree char *urls =
+		xasprintf(",\"urls\":[\"http://127.0.0.1:1/x\",\"file:///etc/passwd\","
+			  "\"http://127.0.0.1:%d/v2/no/such/blobs/x\","
+			  "\"http://localhost:%d/v2/other/place/blobs/%s\"]",
+			  t.port, t.port, layer.digest);
+	autofree char *l = descriptor(
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", &layer, urls);
+	autofree char *c = descriptor(MT_CONFIG, &config, "");
+	autofree char *text = xasprintf("{\"config\":%s,\"layers\":[%s]}", c, l);
+	struct blob m = put_text_blob(t.layout, text);
+	autofree char *ref = xasprintf("test/app@%s", m.digest);
+	autofree char *untold = xasprintf("%s 200\n", layer.digest);
+	AUTO(oci_image) image = NULL;
+	AUTO(oci_image) again = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	rules("[{\"match\": \"other/place\"}, {\"auth\": \"abc\"}]");
+	ok(resolve(ref, &image, &e), &e);
+	ok(fetch(image, &e), &e);
+	assert_int_equal(blob_check(image->layers.at[0].path, layer.digest, &e), 1);
+	assert_int_equal(requests("other/place/blobs/"), 1);
+	assert_int_equal(requests(untold), 1);
+	empty_store();
+	put_blob(t.layout, bytes, 5000);
+	rules("[{\"match\": \"other/place\", \"status\": 410}]");
+	ok(resolve(ref, &again, &e), &e);
+	ok(fetch(again, &e), &e);
+	assert_int_equal(requests("other/place"), 2);
 }
 
 /* One blob twice in a manifest is fetched once. */
@@ -536,7 +482,8 @@ static pid_t stalling_child(struct oci_image *image)
 	if (pid == 0) {
 		interrupt_init();
 		interrupt_start_guard();
-		oci_fetch(image, &(struct oci_opts){ .blob_dir = t.blob_dir }, &e);
+		oci_fetch(image, &(struct oci_opts){ .is_kept = true, .blob_dir = t.blob_dir },
+			  &e);
 		_exit(0);
 	}
 	for (int i = 0; i < 500 && stored_files() < 3; i++)
@@ -590,6 +537,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_redirect_without_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_auth, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recheck, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_layer_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),

@@ -40,6 +40,11 @@ static const struct {
 	{ "oci:dir@" D, "oci:dir@" D },
 	{ "oci:dir@home", "oci:dir@home" },
 	{ "docker-archive", "docker.io/library/docker-archive:latest" },
+	{ "docker-archive:/tmp/x.tar", "docker-archive:/tmp/x.tar" },
+	{ "docker-archive:x.tar:debian:12", "docker-archive:x.tar:debian:12" },
+	{ "oci-archive:x.tar:tag", "oci-archive:x.tar:tag" },
+	{ "oci-archive:x.tar@" D, "oci-archive:x.tar@" D },
+	{ "Host/app", "Host/app:latest" },
 };
 
 static const struct {
@@ -95,8 +100,10 @@ static const struct {
 	{ HUNDRED "/" HUNDRED "/" HUNDRED, "longer than 255" },
 	{ "docker://alpine", "URL" },
 	{ "https://host.com/a", "URL" },
-	{ "docker-archive:/tmp/x.tar", "not supported in this version" },
-	{ "oci-archive:x.tar:tag", "not supported in this version" },
+	{ "oci-archive:", "after 'oci-archive:' belongs a file" },
+	{ "docker-archive::tag", "belongs a file" },
+	{ "docker-archive:x.tar:", "no tag" },
+	{ "docker-archive:x.tar@" D, "no digests" },
 	{ "oci:", "directory" },
 	{ "oci::tag", "directory" },
 	{ "oci:dir:", "no tag" },

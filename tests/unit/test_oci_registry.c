@@ -40,16 +40,9 @@ static bool is_listening(void)
 /* Runs a command in t.dir; R is the registry: host:port. */
 static void run(const char *command)
 {
-	autofree char *script =
-		xasprintf("cd %s && R=127.0.0.1:%d && exec 2>&1; %s", t.dir, t.port, command);
-	char sh[] = "/bin/sh", flags[] = "-ec";
-	autostr out = STR_INIT;
-	struct err *e = NULL;
-	int rc = proc_run((char *[]){ sh, flags, script, NULL }, 4096, &out, &e);
+	autofree char *script = xasprintf("R=127.0.0.1:%d; %s", t.port, command);
 
-	if (rc)
-		print_error("%s: %s\n", command, out.at);
-	ok(rc, &e);
+	run_in(t.dir, script);
 }
 
 static void start_registry(void)
@@ -98,7 +91,7 @@ static void pull(const char *name)
 {
 	autofree char *ref = xasprintf("127.0.0.1:%d/%s", t.port, name);
 	autofree char *blob_dir = xasprintf("%s/store", t.dir);
-	struct oci_opts opts = { .blob_dir = blob_dir };
+	struct oci_opts opts = { .is_kept = true, .blob_dir = blob_dir };
 	AUTO(oci_image) image = NULL;
 	AUTO(oci_image) pinned = NULL;
 	autofree char *pin = NULL;
@@ -138,8 +131,10 @@ static void test_absent(void **state)
 	struct err *e = NULL;
 
 	(void)state;
-	must_fail(oci_resolve(ref, &(struct oci_opts){ .blob_dir = t.dir }, &image, &e), &e,
-		  ERR_NOTFOUND, "has no tag 'latest' in repository a/none (manifest unknown)");
+	must_fail(oci_resolve(ref, &(struct oci_opts){ .is_kept = true, .blob_dir = t.dir },
+			      &image, &e),
+		  &e, ERR_NOTFOUND,
+		  "has no tag 'latest' in repository a/none (manifest unknown)");
 }
 
 static bool has_programs(void)

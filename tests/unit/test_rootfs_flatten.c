@@ -160,6 +160,137 @@ static void test_xattrs(void **state)
 	assert_debugfs(out, "ea_list /dir", "user.d (1)");
 }
 
+static char *digest_file(const char *path)
+{
+	autostr bytes = STR_INIT;
+	struct err *e = NULL;
+
+	assert_ok(fs_read_file(path, 1 << 30, &bytes, &e), e);
+	return digest_of(bytes.at, bytes.len);
+}
+
+/* A path longer than the kernel takes in one go, by its components. */
+static void test_beyond_path_max(void **state)
+{
+	enum { PARTS = 80, PART_BYTES = 200 };
+	autofree char *out = NULL;
+	autostr pax = STR_INIT, cd = STR_INIT, got = STR_INIT;
+
+	(void)state;
+	str_add(&pax, "path=");
+	for (int i = 0; i < PARTS; i++)
+		str_addf(&pax, "%0*d/", PART_BYTES, i);
+	str_add(&pax, "file");
+	{
+		const struct item items[] = { { "x", .data = "deep", .pax = pax.at },
+					      { NULL } };
+
+		out = image_of_one(items);
+	}
+	assert_int_equal(stats.n_inodes, 2 + PARTS + 1);
+	/* debugfs takes one component after the other. */
+	for (int i = 0; i < PARTS; i++)
+		str_addf(&cd, "cd %0*d\n", PART_BYTES, i);
+	str_add(&cd, "cat file\n");
+	{
+		autofree char *script = put_file("cd", cd.at, cd.len);
+		const char *argv[] = { "debugfs", "-f", script, out, NULL };
+
+		run_program(&got, argv);
+	}
+	assert_non_null(strstr(got.at, "debugfs: cat file\ndeep"));
+}
+
+/* A copy has the same bytes and the same holes, and says the same about itself. */
+static void test_copy(void **state)
+{
+	autofree char *out = image_of_one(kinds), *copy = in_dir("copy");
+	struct rootfs_stats want = stats, got;
+	struct stat from, to;
+	struct err *e = NULL;
+
+	(void)state;
+	assert_ok(rootfs_copy(out, copy, &got, &e), e);
+	assert_memory_equal(&got, &want, sizeof(got));
+	{
+		autofree char *one = digest_file(out), *two = digest_file(copy);
+
+		assert_string_equal(one, two);
+	}
+	assert_int_equal(stat(out, &from) | stat(copy, &to), 0);
+	assert_in_range(to.st_blocks, 0, from.st_blocks + 64);
+	free(put_file("other", "no file system", 14));
+	{
+		autofree char *other = in_dir("other"), *none = in_dir("none");
+
+		assert_fails(rootfs_copy(other, none, &got, &e), e, ERR_CORRUPT, "no ext4");
+		assert_int_equal(stat(none, &to), -1);
+	}
+}
+
+/* More than inode and block hold: inodes of their own, which nothing else in the image gets. */
+static void test_large_xattrs(void **state)
+{
+	enum { MANY = 120 };
+	autofree char *big = xmalloc(65001), *zeros = xmalloc(9001), *pax = NULL, *out = NULL;
+	autostr many = STR_INIT, got = STR_INIT;
+
+	(void)state;
+	memset(big, 'v', 65000);
+	memset(zeros, 'z', 9000);
+	big[65000] = zeros[9000] = '\0';
+	pax = xasprintf("SCHILY.xattr.user.big=%s\nSCHILY.xattr.user.small=abc\n"
+			"SCHILY.xattr.user.other=%s",
+			big, zeros);
+	for (int i = 0; i < MANY; i++)
+		str_addf(&many, "SCHILY.xattr.user.n%d=%.600s\n", i, big);
+	{
+		const struct item items[] = {
+			{ "plain", .data = "x" },
+			{ "big", .pax = pax, .data = "content" },
+			{ "dir", '5', .pax = pax },
+			{ "many", .pax = many.at },
+			{ "big2", '1', .link = "big" },
+			{ NULL },
+		};
+
+		out = image_of_one(items);
+	}
+	assert_debugfs(out, "stats", "ea_inode");
+	assert_content(out, "/big2", "content", 7);
+	debugfs(out, "ea_get /big user.big", &got);
+	assert_non_null(strstr(got.at, big));
+	debugfs(out, "ea_get /dir user.other", &got);
+	assert_non_null(strstr(got.at, zeros));
+	assert_debugfs(out, "ea_get /big user.small", "abc");
+	assert_debugfs(out, "ea_get /many user.n119", "vvvv");
+	free(take(out));
+	out = image_of_one(kinds);
+	debugfs(out, "stats", &got);
+	assert_null(strstr(got.at, "ea_inode"));
+}
+
+/* In any form a tar can have them; the mask is what the group of the mode shows. */
+static void test_acls(void **state)
+{
+	static const struct item items[] = {
+		{ "text", .pax = "SCHILY.acl.access=user::rw-,user:lisa:r--:1000,group::r--,"
+				 "mask::r--,other::---" },
+		{ "dir", '5',
+		  .pax = "SCHILY.acl.default=user::rwx,group::r-x,group:7:rwx,mask::rwx,"
+			 "other::r-x" },
+		{ NULL },
+	};
+	autofree char *out = image_of_one(items);
+
+	(void)state;
+	/* debugfs shows the form of system calls, which it makes from the one on the disk. */
+	assert_debugfs(out, "ea_get -x /text system.posix_acl_access",
+		       "(44) = 02 00 00 00 01 00 06 00 00 00 00 00 02 00 04 00 e8 03 00 00 "
+		       "04 00 04 00 00 00 00 00 10 00 04 00 00 00 00 00 20 00 00 00");
+	assert_debugfs(out, "ea_list /dir", "system.posix_acl_default");
+}
+
 /* Whatever the tree tests say about names, here about bytes: three layers, and what each hides
  * of those below. */
 static void test_layers(void **state)
@@ -275,15 +406,6 @@ static void test_large_folders(void **state)
 		snprintf(name, sizeof(name), "stat d2/a-name-that-takes-its-room-%040d", k);
 		assert_debugfs(out, name, "Type: regular");
 	}
-}
-
-static char *digest_file(const char *path)
-{
-	autostr bytes = STR_INIT;
-	struct err *e = NULL;
-
-	assert_ok(fs_read_file(path, 1 << 30, &bytes, &e), e);
-	return digest_of(bytes.at, bytes.len);
 }
 
 /* The same layers give the same bytes, however they are compressed and whatever the clock and
@@ -502,7 +624,8 @@ static void test_progress(void **state)
 	tar_all(&tar, kinds);
 	path = put_file("layer", tar.at, tar.len);
 	digest = digest_of(tar.at, tar.len);
-	layers[0] = layers[1] = (struct rootfs_layer){ path, digest, digest };
+	layers[0] = layers[1] =
+		(struct rootfs_layer){ .path = path, .digest = digest, .diff_id = digest };
 	assert_ok(rootfs_flatten(&o, &stats, &e), e);
 	assert_int_equal(last, 2 * tar.len);
 	digest[9] ^= 1;
@@ -517,6 +640,10 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_long_symlinks),
 		cmocka_unit_test(test_xattrs),
+		cmocka_unit_test(test_beyond_path_max),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_large_xattrs),
+		cmocka_unit_test(test_acls),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_holes_and_blocks),
 		cmocka_unit_test(test_large_folders),

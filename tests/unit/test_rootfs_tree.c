@@ -118,7 +118,18 @@ static const struct {
 	{ "one name of two replaced",
 	  { { 0, 'f', "x" }, { 0, 'h', "y", "x" }, { 1, 'f', "x" } },
 	  "x 1, y 0" },
-	{ "hard link to itself", { { 0, 'f', "x" }, { 1, 'h', "x", "x" } }, "x 0" },
+	{ "hard link where one is already",
+	  { { 0, 'f', "x" }, { 0, 'h', "y", "x" }, { 1, 'h', "y", "x" } },
+	  "x 0 x2, y 0 x2" },
+	{ "a symlink that goes through a missing folder and back makes none",
+	  { { 0, 'l', "s", "c/../a" }, { 1, 'f', "s/x" } },
+	  "a/ 755, a/x 1, s@" },
+	{ "and makes all of those it stays in",
+	  { { 0, 'l', "s", "c/d/../e/./f/" }, { 1, 'f', "s/x" } },
+	  "c/ 755, c/e/ 755, c/e/f/ 755, c/e/f/x 1, s@" },
+	{ "a hard link to a symlink is one more name of the symlink",
+	  { { 0, 'l', "s", "x" }, { 1, 'h', "t", "s" } },
+	  "s@ x2, t@ x2" },
 	{ "hard link in place of the folder that held its target",
 	  { { 0, 'f', "a/x" }, { 1, 'h', "a", "a/x" } },
 	  "a 0" },
@@ -143,7 +154,7 @@ static void test_merges(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(merges) / sizeof(*merges); i++) {
-		AUTO(tree) t = tree_new();
+		AUTO(tree) t = tree_new(&rootfs_limits_default);
 		struct err *e = NULL;
 		autofree char *got = NULL;
 
@@ -173,6 +184,13 @@ static const struct {
 	{ { { 0, 'l', "a", "b" }, { 0, 'l', "b", "a" }, { 0, 'w', "a/x" } },
 	  ERR_CORRUPT,
 	  "too many symbolic links" },
+	{ { { 0, 'f', "x" }, { 1, 'h', "x", "x" } }, ERR_CORRUPT, "a hard link to itself" },
+	{ { { 0, 'd', "d" },
+	    { 0, 'l', "s", "d" },
+	    { 0, 'f', "d/x" },
+	    { 0, 'h', "s/x", "d/x" } },
+	  ERR_CORRUPT,
+	  "a hard link to itself" },
 };
 
 static void test_failures(void **state)
@@ -180,7 +198,7 @@ static void test_failures(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
 		const struct op *op = failures[i].ops;
-		AUTO(tree) t = tree_new();
+		AUTO(tree) t = tree_new(&rootfs_limits_default);
 		struct err *e = NULL;
 
 		for (; op[1].what; op++)
@@ -202,7 +220,7 @@ static void test_dropped_once(void **state)
 		{ 1, 'w', "x" }, { 1, 'l', "s", "a" },   { 2, 'w', "s" },
 	};
 	static const struct op last = { 2, 'w', "a" };
-	AUTO(tree) t = tree_new();
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
 	struct err *e = NULL;
 	int dropped = 0;
 
@@ -220,7 +238,7 @@ static void test_dropped_once(void **state)
 static void test_many_names(void **state)
 {
 	struct tree_meta m = { .mode = S_IFREG | 0644 };
-	AUTO(tree) t = tree_new();
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
 	struct err *e = NULL;
 	char name[32];
 
@@ -247,7 +265,7 @@ static void test_depth_is_bounded(void **state)
 {
 	struct tree_meta folder = { .mode = S_IFDIR | 0755 };
 	autostr down = STR_INIT;
-	AUTO(tree) t = tree_new();
+	AUTO(tree) t = tree_new(&rootfs_limits_default);
 	struct err *e = NULL;
 	int code = 0;
 

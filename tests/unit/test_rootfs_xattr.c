@@ -2,11 +2,27 @@
 
 #include "unit.h"
 
+enum { FIRST_INODE = 5000 };
+
 static uint8_t in_inode[XATTR_INODE_BYTES], block[XATTR_BLOCK_BYTES];
+static size_t n_outside;
+
+static int add(struct xattrs *x, const char *name, const void *value, size_t n, struct err **e)
+{
+	return xattrs_add(x, name, strlen(name), value, n, 65536, e);
+}
 
 static int encode(const struct xattrs *x, bool *has_block, struct err **e)
 {
-	return xattrs_encode(x->packed.at, x->packed.len, in_inode, block, has_block, e);
+	struct xattr_image image = XATTR_IMAGE_INIT;
+	int failed = xattrs_encode(x->packed.at, x->packed.len, 1, FIRST_INODE, &image, e);
+
+	memcpy(in_inode, image.in_inode, sizeof(in_inode));
+	memcpy(block, image.block, sizeof(block));
+	*has_block = image.has_block;
+	n_outside = image.outside.n;
+	xattr_image_release(&image);
+	return failed;
 }
 
 static void test_small_ones_fit_in_the_inode(void **state)
@@ -16,7 +32,7 @@ static void test_small_ones_fit_in_the_inode(void **state)
 	bool has_block = true;
 
 	(void)state;
-	assert_ok(xattrs_add(&x, "user.k", "value", 5, &e), e);
+	assert_ok(add(&x, "user.k", "value", 5, &e), e);
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_false(has_block);
 	assert_memory_equal(in_inode, "\x00\x00\x02\xea", 4);
@@ -34,8 +50,8 @@ static void test_the_last_of_a_name_wins(void **state)
 	bool has_block;
 
 	(void)state;
-	assert_ok(xattrs_add(&x, "user.k", "one", 3, &e), e);
-	assert_ok(xattrs_add(&x, "user.k", "two!", 4, &e), e);
+	assert_ok(add(&x, "user.k", "one", 3, &e), e);
+	assert_ok(add(&x, "user.k", "two!", 4, &e), e);
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_memory_equal(in_inode + XATTR_INODE_BYTES - 4, "two!", 4);
 	assert_int_equal(in_inode[4 + 20], 0); /* no second entry */
@@ -55,7 +71,7 @@ static void test_order_in_the_block(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 5; i++)
-		assert_ok(xattrs_add(&x, names[i], value, sizeof(value), &e), e);
+		assert_ok(add(&x, names[i], value, sizeof(value), &e), e);
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_true(has_block);
 	for (size_t i = 0; i < 5; i++) {
@@ -87,13 +103,13 @@ static void test_acl(void **state)
 	bool has_block;
 
 	(void)state;
-	assert_ok(xattrs_add(&x, "system.posix_acl_access", given, sizeof(given) - 1, &e), e);
+	assert_ok(add(&x, "system.posix_acl_access", given, sizeof(given) - 1, &e), e);
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_memory_equal(in_inode + 4, "\0\2", 2); /* no name, index 2 */
 	assert_memory_equal(in_inode + XATTR_INODE_BYTES - (sizeof(want) - 1), want,
 			    sizeof(want) - 1);
 	xattrs_clear(&x);
-	assert_ok(xattrs_add(&x, "system.posix_acl_access", given, 7, &e), e);
+	assert_ok(add(&x, "system.posix_acl_access", given, 7, &e), e);
 	assert_fails(encode(&x, &has_block, &e), e, ERR_CORRUPT, "malformed POSIX ACL");
 	xattrs_release(&x);
 }
@@ -106,24 +122,37 @@ static void test_limits(void **state)
 	bool has_block;
 
 	(void)state;
-	assert_ok(xattrs_add(&x, "user.k", value, 4096 - 32 - 4 - 20, &e), e);
+	assert_ok(add(&x, "user.k", value, 4096 - 32 - 4 - 20, &e), e);
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_true(has_block);
 	xattrs_clear(&x);
-	assert_ok(xattrs_add(&x, "user.k", value, 4096 - 32 - 4 - 19, &e), e);
-	assert_fails(encode(&x, &has_block, &e), e, ERR_LIMIT, "larger than ext4 can hold");
-	assert_fails(xattrs_add(&x, "user.k", value, sizeof(value), &e), e, ERR_LIMIT,
-		     "more than 65536 bytes");
+	assert_int_equal(n_outside, 0);
+	assert_ok(add(&x, "user.k", value, 4096 - 32 - 4 - 19, &e), e);
+	assert_ok(encode(&x, &has_block, &e), e);
+	assert_int_equal(n_outside, 1);
+	assert_false(has_block); /* its entry is in the inode */
+	assert_memory_equal(in_inode + 4, "\x01\x01\0\0\x88\x13\0\0\xc9\x0f\0\0", 12);
+	assert_fails(add(&x, "user.k", value, sizeof(value), &e), e, ERR_LIMIT,
+		     "65537 in its value");
+	xattrs_clear(&x);
+	/* As few go outside as can be, the largest first. */
+	assert_ok(add(&x, "user.a", value, 3000, &e), e);
+	assert_ok(add(&x, "user.b", value, 3001, &e), e);
+	assert_ok(add(&x, "user.c", value, 900, &e), e);
+	assert_ok(encode(&x, &has_block, &e), e);
+	assert_int_equal(n_outside, 1);
+	assert_true(has_block);
+	assert_memory_equal(in_inode + 4 + 4, "\x88\x13\0\0\xb9\x0b\0\0", 8);
 	xattrs_clear(&x);
 	for (int i = 0; i < 1000; i++) {
 		autofree char *name = xasprintf("user.%d", i);
 
-		assert_ok(xattrs_add(&x, name, "", 0, &e), e);
+		assert_ok(add(&x, name, "", 0, &e), e);
 	}
 	assert_fails(encode(&x, &has_block, &e), e, ERR_LIMIT, "extended attributes");
 	xattrs_clear(&x);
-	assert_ok(xattrs_add(&x, "com.apple.x", "v", 1, &e), e);
-	assert_ok(xattrs_add(&x, "user.", "v", 1, &e), e);
+	assert_ok(add(&x, "com.apple.x", "v", 1, &e), e);
+	assert_ok(add(&x, "user.", "v", 1, &e), e);
 	assert_ok(encode(&x, &has_block, &e), e);
 	assert_false(has_block);
 	assert_int_equal(in_inode[0] | in_inode[3], 0);

@@ -10,12 +10,12 @@ static void test_durations(void **state)
 		const char *text;
 		int64_t ns;
 	} rows[] = {
-		{ "0", 0 },	    { "1m30s", 90000000000 }, { "1.5s", 1500000000 },
-		{ ".5s", 500000000 }, { "1.s", 1000000000 },  { "-2ms", -2000000 },
-		{ "+1us", 1000 },   { "1\xc2\xb5s", 1000 },   { "3h", 10800000000000 },
+		{ "0", 0 },           { "1m30s", 90000000000 }, { "1.5s", 1500000000 },
+		{ ".5s", 500000000 }, { "1.s", 1000000000 },    { "-2ms", -2000000 },
+		{ "+1us", 1000 },     { "1\xc2\xb5s", 1000 },   { "3h", 10800000000000 },
 	};
-	static const char *const bad[] = { "", "1", "s", ".s", "1x", "1s2", "-", "1e3s", "1 s",
-					   "99999999999999h" };
+	static const char *const bad[] = { "",    "1", "s",    ".s",  "1x",
+					   "1s2", "-", "1e3s", "1 s", "99999999999999h" };
 	struct err *e = NULL;
 	int64_t ns;
 
@@ -31,9 +31,11 @@ static void test_durations(void **state)
 
 static void test_signals(void **state)
 {
-	static const char *const good[] = { "9", "TERM", "SIGTERM", "sigkill", "RTMIN+3",
-					    "SIGRTMAX", "SIGRTMAX-15", "CLD" };
-	static const char *const bad[] = { "", "0", "SIG", "NOSUCH", "RTMIN-1", "RTMAX-16", "-9" };
+	static const char *const good[] = { "9",       "TERM",     "SIGTERM",     "sigkill",
+					    "RTMIN+3", "SIGRTMAX", "SIGRTMAX-15", "CLD" };
+	static const char *const bad[] = {
+		"", "0", "SIG", "NOSUCH", "RTMIN-1", "RTMAX-16", "-9"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -78,8 +80,8 @@ static void test_ports(void **state)
 			continue;
 		}
 		assert_ok(df_port_parse(rows[i].text, &p, &e), e);
-		got = xasprintf("%u-%u/%s%s%s", p.first, p.last, p.proto, p.is_cased ? " c" : "",
-				p.has_mapping ? " m" : "");
+		got = xasprintf("%u-%u/%s%s%s", p.first, p.last, p.proto,
+				p.is_cased ? " c" : "", p.has_mapping ? " m" : "");
 		assert_string_equal(got, rows[i].want);
 	}
 }
@@ -87,8 +89,18 @@ static void test_ports(void **state)
 static void test_images(void **state)
 {
 	static const char *const good[] = {
-		"a", "a/b/c", "a:1", "a:V1_2.3-x", "localhost/a", "h:5000/a:1", "H/a", "[::1]:5/a",
-		"a__b/c.d/e--f", "oci:./Dir:Tag", "docker-archive:X.tar", "template:web",
+		"a",
+		"a/b/c",
+		"a:1",
+		"a:V1_2.3-x",
+		"localhost/a",
+		"h:5000/a:1",
+		"H/a",
+		"[::1]:5/a",
+		"a__b/c.d/e--f",
+		"oci:./Dir:Tag",
+		"docker-archive:X.tar",
+		"template:web",
 		"a@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 		"a:1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 	};
@@ -121,8 +133,8 @@ static void test_images(void **state)
 
 static void test_modes(void **state)
 {
-	static const char *const good[] = { "0", "7777", "+x", "u=rwX,go=rX", "a+X", "g=u", "=",
-					    "u+r-w" };
+	static const char *const good[] = { "0",   "7777", "+x", "u=rwX,go=rX",
+					    "a+X", "g=u",  "=",  "u+r-w" };
 	static const char *const bad[] = { "", "8", "10000", "rw", "u", "u+y", "u+x,", "0x1" };
 	struct err *e = NULL;
 
@@ -160,7 +172,8 @@ static void test_mounts(void **state)
 		{ "type=nosuch", "!unsupported mount type \"nosuch\"" },
 		{ "type=cahce", "!unsupported mount type \"cahce\" (did you mean cache?)" },
 		{ "type=cache,sharing=x", "!unsupported sharing value \"x\"" },
-		{ "tarhet=/x", "!unexpected key 'tarhet' in 'tarhet=/x' (did you mean target?)" },
+		{ "tarhet=/x",
+		  "!unexpected key 'tarhet' in 'tarhet=/x' (did you mean target?)" },
 		{ "target", "!invalid field 'target' must be a key=value pair" },
 		{ "required", "!unexpected key 'required' for mount type 'bind'" },
 		{ "size=1,type=tmpfs", "!unexpected key 'size' for mount type 'bind'" },
@@ -209,8 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_durations), cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_ports),	  cmocka_unit_test(test_images),
-		cmocka_unit_test(test_modes),	  cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_ports),     cmocka_unit_test(test_images),
+		cmocka_unit_test(test_modes),     cmocka_unit_test(test_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,219 @@
+#include "builder/basedisk.h"
+
+#include "builder/turn.h"
+
+int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e)
+{
+	AUTO(store_disk) disk = NULL;
+	int found;
+
+	if (b->tmpl)
+		return chain_open(s, b->tmpl->chain.at[b->tmpl->chain.n - 1], ret, e) ? -1 : 1;
+	found = store_disk_find(s, b->key, "", UINT64_MAX, &disk, e);
+	if (found == 1)
+		chain_push(ret, take(disk));
+	return found;
+}
+
+/* ---- flattening ---- */
+
+/* A layer on its way from the registry to rootfs. */
+struct arrival {
+	struct oci_fetch *fetch;
+	size_t index;
+};
+
+static int read_arrival(void *arg, void *buf, size_t cap, size_t *ret_n, struct err **e)
+{
+	struct arrival *a = arg;
+
+	*ret_n = 0;
+	return oci_fetch_read(a->fetch, a->index, buf, cap, ret_n, e) < 0 ? -1 : 0;
+}
+
+/*
+ * What is in a file already is read, and checked, by rootfs itself; the rest comes through the
+ * fetch, which checks it. The arrays are the caller's, as long as the image.
+ */
+static void list_layers(const struct oci_image *image, struct oci_fetch *fetch,
+			struct arrival *arrivals, struct rootfs_layer *layers)
+{
+	for (size_t i = 0; i < image->layers.n; i++) {
+		const struct oci_layer *l = &image->layers.at[i];
+
+		arrivals[i] = (struct arrival){ fetch, i };
+		layers[i] = (struct rootfs_layer){
+			.size_bytes = (uint64_t)l->size_bytes,
+			.diff_id = *l->diff_id ? l->diff_id : NULL,
+		};
+		if (l->path) {
+			layers[i].path = l->path;
+			layers[i].offset_bytes = (uint64_t)l->offset_bytes;
+			layers[i].digest = l->is_verified || !*l->digest ? NULL : l->digest;
+		} else {
+			layers[i].read = read_arrival;
+			layers[i].arg = &arrivals[i];
+		}
+	}
+}
+
+static void show_fetched(void *arg, const char *digest, int64_t done_bytes, int64_t total_bytes)
+{
+	progress_bytes(arg, digest, done_bytes, total_bytes);
+}
+
+/* What rootfs_flatten() calls us back with. */
+struct flattening {
+	struct oci_fetch *fetch;
+	struct progress *progress;
+};
+
+/* The one thread that may show progress is that of rootfs_flatten(). */
+static void show_read(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct flattening *f = arg;
+
+	oci_fetch_show(f->fetch);
+	progress_bytes(f->progress, "layers", (int64_t)done_bytes, (int64_t)total_bytes);
+}
+
+/* The blobs are in place too before the disk gets its name. */
+static int end_fetch(void *arg, struct err **e)
+{
+	struct flattening *f = arg;
+
+	return oci_fetch_end(f->fetch, e);
+}
+
+static int flatten_image(struct base *b, const struct oci_opts *oci,
+			 struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
+			 struct err **e)
+{
+	AUTO(oci_fetch) fetch = NULL;
+	size_t n = b->image->layers.n;
+	autofree struct arrival *arrivals = xcalloc(n, sizeof(*arrivals));
+	autofree struct rootfs_layer *layers = xcalloc(n, sizeof(*layers));
+	struct flattening flattening = { .progress = oci->arg };
+
+	if (oci_fetch_begin(b->image, oci, &fetch, e))
+		return err_wrap(e, "pulling %s", b->name);
+	flattening.fetch = fetch;
+	list_layers(b->image, fetch, arrivals, layers);
+	o->layers = layers;
+	o->n_layers = n;
+	o->progress = show_read;
+	o->confirm = end_fetch;
+	o->arg = &flattening;
+	if (rootfs_flatten(o, ret, e))
+		return err_wrap(e, "writing the root file system of %s", b->name);
+	return 0;
+}
+
+/* A stored layer that has gone bad since is fetched once more. */
+static int flatten(struct store *s, struct base *b, bool is_kept, struct progress *p,
+		   struct rootfs_flatten_opts *o, struct rootfs_stats *ret, struct err **e)
+{
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s),
+				.is_kept = is_kept,
+				.progress = show_fetched,
+				.arg = p };
+	struct err *ignored = NULL;
+
+	registry_options_apply(&b->registry, &oci);
+	if (!b->image) { /* scratch */
+		if (rootfs_flatten(o, ret, e))
+			return err_wrap(e, "writing an empty root file system");
+		return 0;
+	}
+	if (flatten_image(b, &oci, o, ret, e) == 0)
+		return 0;
+	if ((*e)->code != ERR_CORRUPT || oci_recheck(b->image, &oci, &ignored) <= 0) {
+		err_drop(&ignored);
+		return -1;
+	}
+	err_drop(e);
+	progress_note(p, "a stored layer of %s was damaged: it is fetched again", b->name);
+	return flatten_image(b, &oci, o, ret, e);
+}
+
+/* ---- into the store ---- */
+
+static int make_disk(struct store *s, struct base *b, const struct rootfs_limits *limits,
+		     struct progress *p, struct chain *ret, struct err **e)
+{
+	AUTO(workdir) work = NULL;
+	autofree char *path = NULL;
+	autofree char *what = xasprintf("FROM %s", b->name);
+	struct rootfs_flatten_opts o = { .limits = limits };
+	struct store_disk *disk;
+	struct rootfs_stats stats;
+
+	if (workdir_new(s, &work, e))
+		return -1;
+	o.out_path = path = workdir_path(work, "base.ext4");
+	if (flatten(s, b, true, p, &o, &stats, e))
+		return -1;
+	if (store_disk_add(s, path, b->key, "", stats.image_bytes, what, &disk, e))
+		return err_wrap(e, "storing the base disk of %s", b->name);
+	chain_push(ret, disk);
+	return 0;
+}
+
+int base_disk(struct store *s, struct base *b, const struct rootfs_limits *limits,
+	      const char *who, struct progress *p, struct chain *ret, struct err **e)
+{
+	AUTO(store_key) turn = NULL;
+	int found = base_disk_find(s, b, ret, e);
+
+	if (!found)
+		found = turn_take(s, b->key, who, p, &turn, e) ? -1
+							       : base_disk_find(s, b, ret, e);
+	progress_begin(p, "FROM %s%s%s", b->name, *b->digest ? "@" : "", b->digest);
+	if (found < 0)
+		return -1;
+	if (!found && make_disk(s, b, limits, p, ret, e)) {
+		progress_failed(p);
+		return -1;
+	}
+	if (b->blobs_fd >= 0)
+		close(take_fd(b->blobs_fd));
+	if (found)
+		progress_cached(p);
+	else
+		progress_done(p);
+	return 0;
+}
+
+/* ---- into a file ---- */
+
+/* 1: there was one to copy. Room that is asked for makes it another file system. */
+static int export_stored(struct store *s, struct base *b, const struct base_export_opts *o,
+			 struct rootfs_stats *ret, struct err **e)
+{
+	AUTO(store_disk) disk = NULL;
+	int found = o->free_bytes ? 0 : store_disk_find(s, b->key, "", UINT64_MAX, &disk, e);
+
+	if (found <= 0)
+		return found;
+	return rootfs_copy(disk->path, o->out_path, ret, e) ? -1 : 1;
+}
+
+int base_export(struct store *s, struct base *b, const struct base_export_opts *o,
+		struct progress *p, struct rootfs_stats *ret, struct err **e)
+{
+	struct rootfs_flatten_opts f = { .out_path = o->out_path,
+					 .free_bytes = o->free_bytes,
+					 .limits = o->limits };
+	int found;
+
+	progress_begin(p, "write %s", o->out_path);
+	found = export_stored(s, b, o, ret, e);
+	if (!found)
+		found = flatten(s, b, !o->has_no_store, p, &f, ret, e) ? -1 : 0;
+	if (found < 0) {
+		progress_failed(p);
+		return err_wrap(e, "writing %s", o->out_path);
+	}
+	progress_done(p);
+	return 0;
+}

@@ -1,0 +1,110 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "outfile.h"
+#include "rootfs.h"
+
+enum { COPY_BYTES = 1 << 20 };
+
+/* Where ext4 keeps what we ask for: struct ext4_super_block, little-endian, at byte 1024. */
+enum {
+	AT_SUPER = 1024,
+	SUPER_BYTES = 1024,
+	AT_INODES = 0x00,
+	AT_BLOCKS = 0x04,
+	AT_FREE_BLOCKS = 0x0c,
+	AT_FREE_INODES = 0x10,
+	AT_MAGIC = 0x38,
+	MAGIC = 0xef53,
+	BLOCK_BYTES = 4096,  /* as we always write them */
+	RESERVED_INODES = 9, /* 1 to 10, less the root */
+};
+
+static uint32_t word_at(const uint8_t *super, size_t at)
+{
+	uint32_t word;
+
+	memcpy(&word, super + at, sizeof(word));
+	return word;
+}
+
+static int read_stats(int fd, const char *path, struct rootfs_stats *ret, struct err **e)
+{
+	uint8_t super[SUPER_BYTES];
+	ssize_t n = pread(fd, super, sizeof(super), AT_SUPER);
+
+	if (n < 0)
+		return err_sys(e, "reading %s", path);
+	if (n != sizeof(super) || (word_at(super, AT_MAGIC) & 0xffff) != MAGIC)
+		return err_set(e, ERR_CORRUPT, "%s is no ext4 file system", path);
+	*ret = (struct rootfs_stats){
+		.image_bytes = (uint64_t)word_at(super, AT_BLOCKS) * BLOCK_BYTES,
+		.used_bytes =
+			(uint64_t)(word_at(super, AT_BLOCKS) - word_at(super, AT_FREE_BLOCKS)) *
+			BLOCK_BYTES,
+		.n_inodes = word_at(super, AT_INODES) - word_at(super, AT_FREE_INODES) -
+			    RESERVED_INODES,
+	};
+	return 0;
+}
+
+/* One run of bytes that are no hole: inside the kernel where it can, else through us. */
+static int copy_run(int from, int to, off_t at, off_t end)
+{
+	autofree uint8_t *buffer = NULL;
+
+	while (at < end) {
+		off_t out = at;
+		ssize_t n = copy_file_range(from, &at, to, &out, (size_t)(end - at), 0);
+
+		if (n > 0)
+			continue;
+		if (!buffer)
+			buffer = xmalloc(COPY_BYTES);
+		n = pread(from, buffer, end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES,
+			  at);
+		if (n <= 0 || fs_pwrite_full(to, buffer, (size_t)n, at))
+			return -1;
+		at += n;
+	}
+	return 0;
+}
+
+static int copy_data(int from, int to, off_t n_bytes)
+{
+	off_t at = 0;
+
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	while (at < n_bytes && (at = lseek(from, at, SEEK_DATA)) >= 0) {
+		off_t end = lseek(from, at, SEEK_HOLE);
+
+		if (end < 0 || copy_run(from, to, at, end))
+			return -1;
+		at = end;
+	}
+	if (at < 0 && errno != ENXIO) /* nothing but holes is left */
+		return -1;
+	return ftruncate(to, n_bytes);
+}
+
+int rootfs_copy(const char *path, const char *out_path, struct rootfs_stats *ret,
+		struct err **e)
+{
+	AUTO(outfile) out = NULL;
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return err_sys(e, "opening %s", path);
+	if (read_stats(fd, path, ret, e) || outfile_new(out_path, &out, e))
+		return -1;
+	errno = 0;
+	if (copy_data(fd, out->fd, st.st_size))
+		return err_sys(e, "copying %s to %s", path, out_path);
+	return outfile_finish(out, false, e);
+}
