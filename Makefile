@@ -157,7 +157,7 @@ blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks s
 	@tests/run blackbox $(ONLY)
 
 # What the black-box tests use beside the program.
-tests-built: deps-images+check build/hello
+tests-built: deps-images+check build/hello $(B)/play
 
 check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined
 	@FUZZ_SECONDS=5 tests/run
@@ -170,6 +170,11 @@ $(patsubst %.c,$(F)/%.o,$(wildcard tests/fuzz/*.c)): | deps-check
 build/hello: examples/hello/hello.c build/pkg.mk
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)gcc $(STD) $(WARN) -Os -static $< -o $@
+
+# Plays a build's progress from a script.
+$(B)/play: $(B)/tests/lib/play.o $(LIB)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LINK) $^ $(PKG_LIBS) -lpthread -o $@
 
 demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian

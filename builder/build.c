@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "builder/cache_limit.h"
+#include "builder/diagnose.h"
 #include "builder/graph.h"
 #include "builder/machine.h"
 #include "builder/progress.h"
@@ -227,8 +228,8 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 	 * too. */
 	if (link(b->log_path, log))
 		return err_sys(e, "keeping the build log");
-	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b), b->leaky_disk,
-				  e))
+	if (secret_check_template(b->scan, t, dir, recipe_chain(&b->in), n_base_disks(b),
+				  b->leaky_disk, e))
 		return -1;
 	if (store_template_add(b->store, t, dir, b->o->names.n ? b->o->names.at[0] : NULL, e))
 		return -1;
@@ -238,6 +239,17 @@ static int make_template(struct build *b, const cachekey key, struct tmpl **ret,
 }
 
 /* ---- the road ---- */
+
+/* A FROM and the steps of each stage, and the three of the template; machines come as needed.
+ */
+static void expect(const struct recipe *in)
+{
+	size_t n = 3;
+
+	for (size_t i = 0; i < in->plan->n_stages; i++)
+		n += in->graph.stages[i].n_steps + (in->graph.stages[i].base != NULL);
+	progress_expect(in->progress, n);
+}
 
 static int run_steps(struct build *b, struct err **e)
 {
@@ -253,6 +265,7 @@ static int run_steps(struct build *b, struct err **e)
 		.has_shell_on_error = b->o->has_shell_on_error,
 	};
 
+	expect(&b->in);
 	if (graph_complete(&so, b->in.plan->target, e))
 		return -1;
 	return steps_disk_bytes(&so, recipe_chain(&b->in), recipe_base(&b->in)->name,
@@ -279,8 +292,8 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	ret->is_cached = found;
 	if (found) {
 		progress_begin(b->progress, "[final] snapshot %s", t->id);
-		if (secret_check_template(b->scan, t, t->dir, recipe_chain(&b->in), n_base_disks(b),
-					  b->leaky_disk, e))
+		if (secret_check_template(b->scan, t, t->dir, recipe_chain(&b->in),
+					  n_base_disks(b), b->leaky_disk, e))
 			return -1;
 		progress_cached(b->progress);
 	} else if (make_template(b, key, &t, e)) {
@@ -331,8 +344,7 @@ static int begin(struct build *b, const struct build_result *ret, struct err **e
 	autofree char *context = record_context(b->o->context_dir);
 
 	if (store_open(NULL, &b->store, e) ||
-	    store_build_begin(b->store, name, context, b->build_id,
-			      &b->log_path, e))
+	    store_build_begin(b->store, name, context, b->build_id, &b->log_path, e))
 		return -1;
 	if (progress_new(b->o->progress, b->log_path, &b->progress, e))
 		return -1;
@@ -366,6 +378,16 @@ static void keep_record(struct build *b, const struct build_result *ret, const c
 	}
 }
 
+/* The one command that helps now. */
+static void show_next(struct build *b, const struct err *e)
+{
+	autofree char *command = failure_next_command(e->code, b->build_id,
+						      recipe_failed_step(&b->in, NULL) != NULL);
+
+	if (command)
+		progress_hint(b->progress, command);
+}
+
 /* The build's record says how it ended, and its log why. */
 static void end(struct build *b, bool has_failed, const struct build_result *ret,
 		struct err **e)
@@ -377,6 +399,7 @@ static void end(struct build *b, bool has_failed, const struct build_result *ret
 		return;
 	if (has_failed) {
 		recipe_show_place(&b->in, e);
+		show_next(b, *e);
 		text = err_text(*e);
 		progress_end(b->progress, text);
 	}

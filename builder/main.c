@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "builder/commands.h"
+#include "builder/term.h"
 
 static int cmd_version(const struct command *self, int argc, char **argv, struct err **e);
 
@@ -274,6 +275,7 @@ int main(int argc, char **argv)
 
 	fill_standard_fds();
 	interrupt_init();
+	term_init();
 	log_set_debug(debug && *debug && !streq(debug, "0"));
 	status = run(argc, argv, &e);
 	if (status >= 0 && flush_results(&e)) {

@@ -92,21 +92,31 @@ static void take_start(const struct plan_stage *target, const struct strv *start
 	f->cwd = xstrdup(target->config.cwd);
 }
 
+const struct stage *recipe_failed_step(const struct recipe *in, size_t *ret_step)
+{
+	for (size_t i = 0; in->is_complete && i < in->plan->n_stages; i++) {
+		const struct stage *s = &in->graph.stages[i];
+
+		for (size_t k = 0; k < s->n_steps; k++) {
+			if (!s->steps[k].has_failed)
+				continue;
+			if (ret_step)
+				*ret_step = k;
+			return s;
+		}
+	}
+	return NULL;
+}
+
 /* The stage that a step has failed in, else the target if all its steps are done; or NULL. */
 static const struct stage *find_failed(const struct recipe *in, size_t *ret_step)
 {
-	const struct graph *g = &in->graph;
+	const struct stage *s = recipe_failed_step(in, ret_step);
 
-	if (!in->is_complete)
-		return NULL;
-	for (size_t i = 0; i < in->plan->n_stages; i++)
-		for (*ret_step = 0; *ret_step < g->stages[i].n_steps; (*ret_step)++)
-			if (g->stages[i].steps[*ret_step].has_failed)
-				return &g->stages[i];
-	if (!g->stages[in->plan->target].is_complete)
-		return NULL;
-	*ret_step = g->stages[in->plan->target].n_steps;
-	return &g->stages[in->plan->target];
+	if (s || !in->is_complete || !in->graph.stages[in->plan->target].is_complete)
+		return s;
+	*ret_step = in->graph.stages[in->plan->target].n_steps;
+	return &in->graph.stages[in->plan->target];
 }
 
 static void take_failure(const struct recipe *in, const struct build_end *end,

@@ -20,6 +20,9 @@ struct build_end {
 	const struct tmpl *tmpl; /* what it made; NULL: nothing new */
 };
 
+/* The stage whose step has failed, and that step's number (ret_step may be NULL); or NULL. */
+const struct stage *recipe_failed_step(const struct recipe *in, size_t *ret_step);
+
 int record_keep(struct recipe *in, const struct build_end *end, struct err **e);
 
 #endif

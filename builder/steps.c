@@ -9,6 +9,7 @@
 #include "builder/debug.h"
 #include "builder/guest_output.h"
 #include "builder/sources.h"
+#include "builder/stepfailure.h"
 #include "builder/steprun.h"
 
 char *steps_command_text(const struct strv *argv)
@@ -43,19 +44,6 @@ char *steps_exit_text(const struct agent_exit *x)
 				   : "");
 }
 
-static int failed_run(const struct steps_opts *o, const struct step *step,
-		      const struct agent_exit *x, struct err **e)
-{
-	autofree char *command = steps_command_text(&step->argv);
-	autofree char *how = steps_exit_text(x);
-	const char *hint = "";
-
-	if (progress_tail_has(o->graph->progress, "No space left on device"))
-		hint = " (the guest's disk is full: give it more with --disk)";
-	return err_set(e, ERR_STEP, "process \"%s\" did not complete successfully: %s%s",
-		       command, how, hint);
-}
-
 int steps_not_run(struct err **e)
 {
 	if ((*e)->code == ERR_NOCMD)
@@ -64,8 +52,8 @@ int steps_not_run(struct err **e)
 }
 
 /* The machine is as the step left it; it goes on when the user has seen enough. */
-static void offer_shell(const struct steps_opts *o, struct steprun *run, const struct step *step,
-			const struct err *why)
+static void offer_shell(const struct steps_opts *o, struct steprun *run,
+			const struct step *step, const struct err *why)
 {
 	autostrv shell = STRV_INIT;
 	autofree char *text = err_text(why);
@@ -74,6 +62,7 @@ static void offer_shell(const struct steps_opts *o, struct steprun *run, const s
 
 	steprun_shell(&step->argv, &shell);
 	progress_failed(o->graph->progress);
+	progress_pause(o->graph->progress, true);
 	debug_announce(step->text, &step->argv, text);
 	fputs("Leaving the shell ends the build.\n", stderr);
 	if (steprun_enter(run, &shell, true, &status, &failed)) {
@@ -82,19 +71,22 @@ static void offer_shell(const struct steps_opts *o, struct steprun *run, const s
 		progress_warn(o->graph->progress, "no shell could be opened: %s", reason);
 		err_drop(&failed);
 	}
+	progress_pause(o->graph->progress, false);
 }
 
-static int run_prepared(const struct steps_opts *o, struct steprun *run, const struct step *step,
-			struct err **e)
+static int run_prepared(const struct steps_opts *o, struct machine *m, struct steprun *run,
+			const struct step *step, struct err **e)
 {
 	AUTO(guest_output) output = guest_output_new(o->graph->progress, o->scan, NULL, 0);
 	struct agent_exit end;
+	struct step_failure why = { o->graph->progress, m->link, &step->argv, &step->env,
+				    &end };
 
 	if (steprun_command(run, output, &end, e))
 		return steps_not_run(e);
 	if (guest_output_end(output, "the output of this step", e))
 		return -1;
-	return end.status || end.signal ? failed_run(o, step, &end, e) : 0;
+	return end.status || end.signal ? step_failed(&why, e) : 0;
 }
 
 static int run_command(const struct steps_opts *o, const struct step_disks *disks,
@@ -107,7 +99,7 @@ static int run_command(const struct steps_opts *o, const struct step_disks *disk
 
 	if (steprun_open(&ro, &run, e))
 		return -1;
-	if (run_prepared(o, run, step->plan, e) == 0)
+	if (run_prepared(o, m, run, step->plan, e) == 0)
 		return 0;
 	if (o->has_shell_on_error && (*e)->code == ERR_STEP)
 		offer_shell(o, run, step->plan, *e);
@@ -390,7 +382,7 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 	step->run_ms = clock_ms() - began_ms;
 	if (step->has_failed) {
 		keep_caches(m, step->plan);
-		progress_failed(g->progress);
+		progress_failed_by(g->progress, *e);
 		return -1;
 	}
 	progress_done(g->progress);

@@ -216,8 +216,9 @@ int store_build_begin(struct store *s, const char *name, const char *context,
 /* template_id NULL or "": none. */
 int store_build_end(struct store *s, const char *id, const char *status,
 		    const char *template_id, struct err **e);
-/* The newest build's log of a name, also of a failed build that left no template. Its status is
- * "running" while its process lives, "killed" if that ended without a word. 1 found, 0 not. */
+/* A build's log, by its id; or the newest of a name, also of a failed build that left no
+ * template. Its status is "running" while its process lives, "killed" if that ended without a
+ * word. 1 found, 0 not. */
 int store_build_log(struct store *s, const char *name, char **ret_path, char **ret_status,
 		    struct err **e);
 

@@ -109,8 +109,9 @@ int store_build_log(struct store *s, const char *name, char **ret_path, char **r
 
 	if (store_name_parse(name, &full, e) ||
 	    db_query(s->db,
-		     "SELECT id, status FROM builds WHERE name = ? ORDER BY n DESC LIMIT 1",
-		     DB_VALUES(DB_T(full)), &r, e))
+		     "SELECT id, status FROM builds WHERE id = ? OR name = ? "
+		     "ORDER BY id = ? DESC, n DESC LIMIT 1",
+		     DB_VALUES(DB_T(name), DB_T(full), DB_T(name)), &r, e))
 		return -1;
 	more = db_next(r, e);
 	if (more != 1)

@@ -51,6 +51,10 @@ static void test_str(void **state)
 	assert_int_equal(s.len, 0);
 	str_add_visible(&s, "a\x1b[31m\n\x7f", 8);
 	assert_string_equal(s.at, "a\\x1b[31m\n\\x7f");
+	str_clear(&s);
+	/* UTF-8 passes; a control in it, a lone 8-bit control and half a character don't. */
+	str_add_visible(&s, "\xc3\xa9\xe4\xb8\xad \xc2\x9b\x9b\xe4\xb8", 11);
+	assert_string_equal(s.at, "\xc3\xa9\xe4\xb8\xad \\xc2\\x9b\\x9b\\xe4\\xb8");
 	taken = str_take(&s);
 	free(taken);
 	assert_string_equal(s.at, "");
@@ -192,6 +196,12 @@ static void test_json_writing(void **state)
 	assert_string_equal(text, "{\"a\":[1,null,\"\xef\xbf\xbd"
 				  "a\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"],"
 				  "\"b\":false}");
+	free(text);
+	json_free(o);
+	/* Controls a terminal may obey. */
+	o = json_from_strn("\033\177\xc2\x9b\xc2\xa0", 6);
+	text = json_text(o);
+	assert_string_equal(text, "\"\\u001B\\u007f\\u009b\xc2\xa0\"");
 	free(text);
 	json_free(o);
 }
