@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,22 @@ static char *absolute_context(const char *context)
 		   : xstrdup(context);
 }
 
+/* A proxy's value may hold a password, and is no input of any step: its name is enough. */
+static void take_build_args(const struct strv *args, struct record *ret)
+{
+	autostrv kept = STRV_INIT;
+
+	for (size_t i = 0; i < args->n; i++) {
+		const char *arg = args->at[i];
+		autofree char *name = xstrndup(arg, strcspn(arg, "="));
+		size_t n = strlen(name);
+		bool is_proxy = n > 6 && strcasecmp(name + n - 6, "_proxy") == 0;
+
+		strv_push(&kept, is_proxy ? name : arg);
+	}
+	record_copy_values(&kept, &ret->build_args, &ret->lost_args);
+}
+
 static void take_options(const struct recipe *r, struct record *ret)
 {
 	const struct build_opts *o = r->o;
@@ -55,7 +72,7 @@ static void take_options(const struct recipe *r, struct record *ret)
 		ret->dockerfile = absolute(o->dockerfile);
 	}
 	strv_copy(&ret->names, &o->names);
-	record_copy_values(&o->build_args, &ret->build_args, &ret->lost_args);
+	take_build_args(&o->build_args, ret);
 	for (size_t i = 0; i < o->contexts.n; i++)
 		strv_push_take(&ret->contexts, absolute_context(o->contexts.at[i]));
 	strv_copy(&ret->labels, &o->labels);
