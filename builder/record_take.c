@@ -279,7 +279,7 @@ static void take_outcome(const struct stage *stage, size_t i, struct record_step
 	const struct stage_step *s = &stage->steps[i];
 
 	ret->run_ms = -1;
-	if (s->is_run)
+	if (s->is_run && !s->has_failed)
 		ret->run_ms = s->run_ms;
 	if (s->has_failed)
 		ret->outcome = STEP_FAILED;

@@ -61,7 +61,7 @@ static void offer_shell(const struct steps_opts *o, struct steprun *run,
 	int status;
 
 	steprun_shell(&step->argv, &shell);
-	progress_failed(o->graph->progress);
+	progress_failed_by(o->graph->progress, why);
 	progress_pause(o->graph->progress, true);
 	debug_announce(step->text, &step->argv, text);
 	fputs("Leaving the shell ends the build.\n", stderr);
