@@ -191,7 +191,7 @@ static bool is_moved(const struct record_stage *old, const struct record_stage *
 	const char *is = new->steps.at[i].text;
 	const char *was = i < old->steps.n ? old->steps.at[i].text : "";
 
-	if (streq(was, is))
+	if (i < old->steps.n && streq(was, is))
 		return false;
 	if (i >= old->steps.n || has_text(new, i + 1, was))
 		add(ret, "instruction", CHANGE_INSERTED, "", "", is);

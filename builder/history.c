@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 
-enum { ID_PREFIX_MIN = 4 };
+enum { ID_PREFIX_MIN = 4, NEAR_MAX = 2 };
 
 void past_release(struct past *p)
 {
@@ -154,7 +154,8 @@ static int nothing_found(const struct store_builds *builds, const char *what, st
 	for (size_t i = 0; i < builds->at.n; i++)
 		names[i] = builds->at.at[i].name;
 	nearest = name ? str_nearest(name, names, builds->at.n) : NULL;
-	if (nearest && *nearest)
+	/* ":latest" at the end of both isn't likeness. */
+	if (nearest && *nearest && strlen(what) > NEAR_MAX)
 		return err_set(e, ERR_NOTFOUND,
 			       "no build of '%s' is on record (did you mean '%s'?)", what,
 			       nearest);
