@@ -74,11 +74,11 @@ enum step_kind { STEP_RUN, STEP_COPY, STEP_WORKDIR };
 struct step {
 	enum step_kind kind;
 	struct plan_where where;
-	char *text;      /* as shown: "RUN apt-get update" */
-	struct strv env; /* in force: ENV and ARG values, PATH; proxies are in plan.proxies */
+	char *text;       /* as shown: "RUN apt-get update" */
+	struct strv env;  /* in force: ENV and ARG values, PATH; proxies are in plan.proxies */
 	struct strv args; /* names of those that are ARGs */
-	char *user;      /* in force, "" is root */
-	char *cwd;       /* in force, absolute; for STEP_WORKDIR the directory to make */
+	char *user;       /* in force, "" is root */
+	char *cwd;        /* in force, absolute; for STEP_WORKDIR the directory to make */
 	/* STEP_RUN */
 	struct strv argv;
 	struct mounts mounts;

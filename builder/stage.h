@@ -73,7 +73,7 @@ struct graph {
 	const struct plan *plan;
 	struct image_opts images_from;
 	bool has_no_cache;
-	bool has_private_caches; /* cache mounts are copies, which are thrown away */
+	bool has_private_caches;            /* cache mounts are copies, which are thrown away */
 	const struct strv *no_cache_filter; /* see cache_filter.h */
 	const struct rootfs_limits *limits; /* of images */
 	const char *who;                    /* we, to builds that wait for us */

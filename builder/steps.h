@@ -23,7 +23,7 @@ struct steps_opts {
 	struct secret_scan *scan; /* what output and layers are searched for; may be NULL */
 	unsigned cpus, memory_mib;
 	bool has_shell_on_error; /* a RUN that fails is entered, before the machine goes */
-	uint64_t disk_bytes; /* 0: steps_disk_bytes() of the base */
+	uint64_t disk_bytes;     /* 0: steps_disk_bytes() of the base */
 };
 
 /*
