@@ -72,6 +72,8 @@ void debug_announce(const char *instruction, const struct strv *argv, const char
 	}
 }
 
+_Static_assert((int)RECORD_MOUNTS_MAX == (int)MOUNTS_MAX, "what a plan may have fits a record");
+
 /* ---- a graph of the one step, and of the trees that it mounts ---- */
 
 /* Everything that stands for the build, as far as the step needs it. */

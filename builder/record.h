@@ -30,6 +30,7 @@ enum {
 	RECORD_FILES_MAX = 8192,
 	RECORD_BUILD_FILES_MAX = 32768,
 	RECORD_STEPS_MAX = 10000, /* of a stage */
+	RECORD_MOUNTS_MAX = 32,   /* of a failed step: as many as mount.h allows */
 	RECORD_JSON_MAX = 32 << 20,
 };
 

@@ -361,6 +361,9 @@ static int read_failure(const struct json *o, struct record_failure *f, struct e
 	f->is_there = true;
 	if (get_fields(o, failure_fields, f, e) || json_get_array(o, "mounts", &mounts, e))
 		return -1;
+	if (json_count(mounts) > RECORD_MOUNTS_MAX)
+		return err_set(e, ERR_LIMIT, "a step has more than %d mounts",
+			       RECORD_MOUNTS_MAX);
 	for (size_t i = 0; i < json_count(mounts); i++) {
 		vec_push(&f->mounts, (struct record_mount){ 0 });
 		if (get_fields(json_at(mounts, i), mount_fields, &f->mounts.at[i], e))

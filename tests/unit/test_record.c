@@ -147,6 +147,21 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_too_many_mounts(void **state)
+{
+	autostr text = STR_INIT;
+	struct record *r = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	str_add(&text, "{\"format\":1,\"stages\":[],\"failure\":{\"mounts\":[{}");
+	for (int i = 0; i < RECORD_MOUNTS_MAX; i++)
+		str_add(&text, ",{}");
+	str_add(&text, "]}}");
+	assert_fails(record_parse(text.at, text.len, &r, &e), e, ERR_LIMIT,
+		     "more than 32 mounts");
+}
+
 /* ---- found again ---- */
 
 static void add_build(struct store *s, const char *name, const char *context,
@@ -246,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_long_values),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_too_many_mounts),
 		cmocka_unit_test_setup_teardown(test_history, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_kept_disks, fixture_setup,
 						fixture_teardown),
