@@ -186,6 +186,8 @@ static int select_archive(struct selecting *s, const char *path, struct err **e)
 	sha256_add_field(s->h, "archive");
 	failed = context_digest_bytes(s->c, &f, s->h, e);
 	if (!failed)
+		context_add_other(s->ret, path, f.digest, true);
+	if (!failed)
 		strv_push_take(&s->ret->paths,
 			       addsources_archive(s->ask->add, s->c, path, &f.st));
 	context_file_release(&f);
@@ -484,7 +486,20 @@ void context_selection_release(struct context_selection *s)
 	strv_release(&s->paths);
 	for (size_t i = 0; i < s->n_files; i++)
 		context_file_release(&s->files[i]);
+	vec_each (other, &s->others) {
+		free(other->name);
+		free(other->value);
+	}
+	vec_release(&s->others);
 	free(s->files);
+}
+
+void context_add_other(struct context_selection *ret, const char *name, const char *value,
+		       bool is_file)
+{
+	struct context_other other = { xstrdup(name), xstrdup(value), is_file };
+
+	vec_push(&ret->others, other);
 }
 
 bool context_selection_entry(const struct context_selection *s, size_t i,

@@ -121,6 +121,12 @@ static void take_selection(struct record_step *s, const struct context_selection
 	for (size_t i = 0; i < selection->n_files; i++)
 		if (context_selection_entry(selection, i, &f))
 			take_file(s, &f, room);
+	vec_each (other, &selection->others) {
+		autofree char *value = xasprintf("%06o %s", (unsigned)S_IFREG, other->value);
+
+		record_add_part(s, other->is_file ? PART_FILE : PART_TREE, other->name,
+				other->is_file ? value : other->value);
+	}
 }
 
 static char *tree_name(const struct graph *g, const struct tree *t)
