@@ -86,13 +86,29 @@ static bool is_of_target(const struct verdicts *v, size_t stage)
 	return false;
 }
 
+static bool is_pulled(const struct verdict_stage *stage)
+{
+	return stage->is_needed && stage->has_base && !stage->is_base_stored &&
+	       !stage->n_cached;
+}
+
+/* Two stages on one image pull it once. */
+static bool is_pulled_before(const struct verdicts *v, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (is_pulled(&v->stages.at[k]) &&
+		    streq(v->now->stages.at[k].digest, v->now->stages.at[i].digest))
+			return true;
+	return false;
+}
+
 static void add_stage(const struct verdicts *v, size_t i, struct forecast *ret)
 {
 	const struct verdict_stage *stage = &v->stages.at[i];
 
 	if (!stage->is_needed)
 		return;
-	if (stage->has_base && !stage->is_base_stored && !stage->n_cached) {
+	if (is_pulled(stage) && !is_pulled_before(v, i)) {
 		ret->n_pulls++;
 		ret->pull_bytes += stage->pull_bytes;
 	}

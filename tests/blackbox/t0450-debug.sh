@@ -86,7 +86,7 @@ a_shell_on_a_terminal()
 
 a_shell_when_it_fails()
 {
-	LIMIT_SEC=60 python3 "$TOP/tests/lib/terminal.py" 24 100 "$KILN" build --progress plain \
+	LIMIT_SEC=60 python3 "$TOP/tests/lib/terminal.py" 24 100 "$KILN" build \
 		--on-error=shell --secret id=tok,src=tok --build-context "$BUSYBOX" bad >tty.log \
 		<<-'END' || no "$(tail -c 2000 tty.log)"
 		expect Leaving the shell ends the build
