@@ -281,7 +281,7 @@ char *verdict_text(const struct verdict *v)
 		return xstrdup(v->kind == VERDICT_UNKNOWN ? "the step before it may be run"
 							  : "the step before it is run");
 	case WHY_STAGE:
-		return xasprintf("it reads %s, whose content isn't known before it is built",
+		return xasprintf("it reads %s, whose content is known only once it is there",
 				 v->name);
 	case WHY_NO_CACHE:
 		return xstrdup("it was asked for, by --no-cache or --no-cache-filter");

@@ -71,6 +71,20 @@ a_prune_leaves_it()
 	ok kiln prune --help
 }
 
+after_the_last_step()
+{
+	context start <<-'END'
+		FROM busybox:1
+		RUN echo good >/state
+		ENV LEVEL=7
+	END
+	build_fails 7 start -t starting --start-cmd 'exit 3' --wait-for-file /never
+	# shellcheck disable=SC2016
+	ok kiln debug starting -- sh -c 'cat /state; echo $LEVEL'
+	is "$(tr '\n' ' ' <"$OUT")" "good 7 "
+	says "exit 3"
+}
+
 a_shell_on_a_terminal()
 {
 	python3 "$TOP/tests/lib/terminal.py" 24 100 "$KILN" debug failing >tty.log <<-'END' || no "$(tail -c 2000 tty.log)"
@@ -107,5 +121,6 @@ it "runs a command with the failed step's environment" its_environment_is_there
 it "takes an id, and a secret that is given again" a_secret_is_given_again
 it "says what can't be entered" what_can_not_be_entered
 it "leaves it where it is when the cache is pruned" a_prune_leaves_it
+it "enters a build whose start command failed, after its last step" after_the_last_step
 it "opens a shell on a terminal" a_shell_on_a_terminal
 it "opens one at once with --on-error=shell" a_shell_when_it_fails
