@@ -218,3 +218,50 @@ void fs_random(void *bytes, size_t n)
 		}
 	}
 }
+
+static int copy_range(int from, int to, off_t at, off_t end)
+{
+	while (at < end) {
+		off_t in = at, out = at;
+		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - at), 0);
+
+		if (n < 0)
+			return -1;
+		if (!n)
+			break; /* it has become shorter */
+		at += n;
+	}
+	return 0;
+}
+
+/* What is no hole, from one end to the other. */
+static int copy_data(int from, int to)
+{
+	off_t end = 0;
+
+	for (;;) {
+		off_t at = lseek(from, end, SEEK_DATA);
+
+		if (at < 0)
+			return errno == ENXIO ? 0 : -1;
+		end = lseek(from, at, SEEK_HOLE);
+		if (end < 0 || copy_range(from, to, at, end))
+			return -1;
+	}
+}
+
+int fs_copy_sparse(const char *from, const char *to, struct err **e)
+{
+	autoclose int in = open(from, O_RDONLY | O_CLOEXEC);
+	autoclose int out = -1;
+	struct stat st;
+
+	if (in < 0 || fstat(in, &st))
+		return err_sys(e, "opening %s", from);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0)
+		return err_sys(e, "making %s", to);
+	if (ftruncate(out, st.st_size) || copy_data(in, out))
+		return err_sys(e, "copying %s to %s", from, to);
+	return 0;
+}

@@ -29,6 +29,8 @@ int fs_write_atomic(const char *path, const void *bytes, size_t n, mode_t mode, 
 int fs_write_full(int fd, const void *bytes, size_t n);
 int fs_read_full(int fd, void *bytes, size_t n);
 int fs_pwrite_full(int fd, const void *bytes, size_t n, off_t offset);
+/* Copies a file to a name that isn't there; holes stay holes. */
+int fs_copy_sparse(const char *from, const char *to, struct err **e);
 /* Renames and syncs the directory that holds `to`. */
 int fs_rename_synced(const char *from, const char *to, struct err **e);
 /* Bytes free for us on the file system that holds path. */

@@ -290,6 +290,7 @@ static int fetch_url(struct addsources *a, const char *url, const struct add_fla
 	sha256_add_field(h, t->file_name);
 	sha256_add_u64(h, (uint64_t)t->got.modified_sec);
 	sha256_add_field(h, t->got.digest);
+	context_add_other(ret, url, t->got.digest, false);
 	strv_push_take(&ret->paths, t->kind == TREE_URL
 					    ? xasprintf("%s/%s", t->prefix, t->file_name)
 					    : xstrdup(t->prefix));
@@ -323,6 +324,7 @@ static int fetch_git(struct addsources *a, const char *url, const struct add_fla
 	sha256_add_u64(h, (uint64_t)t->keeps_git_dir << 2 |
 				  (uint64_t)t->git.has_submodules << 1 |
 				  t->git.is_mtime_of_commit);
+	context_add_other(ret, url, commit, false);
 	strv_push(&ret->paths, t->prefix);
 	return 0;
 }

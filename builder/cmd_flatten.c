@@ -67,6 +67,7 @@ static int flatten(const struct flatten *f, const char *ref, const struct rootfs
 			       "kiln flatten takes an image, and %s is a template", ref);
 	if (base_export(store, base, &o, progress, &stats, e))
 		return -1;
+	progress_free(take(progress)); /* the display's end comes before the result */
 	interrupt_stop_guard(); /* the file has its name: a signal that comes now is too late */
 	progress_free(take(progress)); /* the display's end comes before the result */
 	print_result(f, base, &stats);

@@ -196,10 +196,11 @@ char *failure_text(const struct failure *f)
 	return str_take(&s);
 }
 
-char *failure_next_command(enum err_code code, const char *build_id)
+char *failure_next_command(enum err_code code, const char *build_id, bool has_step)
 {
 	switch (code) {
 	case ERR_STEP:
+		return xasprintf("kiln %s %s", has_step ? "debug" : "logs", build_id);
 	case ERR_TIMEOUT:
 	case ERR_VM:
 		return xasprintf("kiln logs %s", build_id);

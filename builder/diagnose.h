@@ -56,9 +56,9 @@ char *failure_text(const struct failure *f);
 
 /*
  * The one command that helps next, or NULL if none does: what to read in a log is known to who
- * made the mistake in the Dockerfile already. build_id: as `kiln logs` takes it. The caller
- * frees.
+ * made the mistake in the Dockerfile already. build_id: as `kiln logs` and `kiln debug` take
+ * it; has_step: a step has failed, which can be entered. The caller frees.
  */
-char *failure_next_command(enum err_code code, const char *build_id);
+char *failure_next_command(enum err_code code, const char *build_id, bool has_step);
 
 #endif

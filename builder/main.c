@@ -16,6 +16,10 @@ static int cmd_version(const struct command *self, int argc, char **argv, struct
 
 static const struct command commands[] = {
 	{ "build", "CONTEXT", "Build a template from a Dockerfile", NULL, cmd_build, false },
+	{ "explain", "[NAME|CONTEXT]", "Say what a build would run now, and why", NULL,
+	  cmd_explain, false },
+	{ "debug", "BUILD [-- CMD [ARG...]]", "Enter the step that a build failed in", NULL,
+	  cmd_debug, false },
 	{ "run", "NAME [-- CMD [ARG...]]", "Resume a template in a private clone", NULL,
 	  cmd_run, false },
 	{ "ls", "", "List the templates", NULL, cmd_ls, false },

@@ -228,9 +228,19 @@ void progress_free(struct progress *p)
 void progress_tick(struct progress *p)
 {
 	pthread_mutex_lock(&p->lock);
-	for (size_t i = 0; !p->has_ended && i < p->n_renderers; i++)
+	for (size_t i = 0; !p->has_ended && !p->is_paused && i < p->n_renderers; i++)
 		if (p->renderers[i]->ops->tick)
 			p->renderers[i]->ops->tick(p->renderers[i]);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void progress_pause(struct progress *p, bool is_paused)
+{
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; !p->has_ended && is_paused && i < p->n_renderers; i++)
+		if (p->renderers[i]->ops->pause)
+			p->renderers[i]->ops->pause(p->renderers[i]);
+	p->is_paused = is_paused;
 	pthread_mutex_unlock(&p->lock);
 }
 

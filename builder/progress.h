@@ -92,6 +92,8 @@ void progress_block(struct progress *p, const char *text);
 void progress_warn(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Somebody else writes to the terminal meanwhile; a display is drawn anew below that. */
+void progress_pause(struct progress *p, bool is_paused);
 /* The one command that helps next, once something failed: "kiln logs 4f3c". */
 void progress_hint(struct progress *p, const char *command);
 /* The error it ends with. What is open was cut short by it. In the log; main prints it on the

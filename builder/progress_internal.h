@@ -94,6 +94,8 @@ struct renderer_ops {
 	/* The build is over, error_text NULL: well; nothing else comes. */
 	void (*finish)(struct renderer *r, const char *error_text);
 	void (*tick)(struct renderer *r); /* PROGRESS_TICK_MS have passed */
+	void (*pause)(
+		struct renderer *r); /* somebody else writes to the terminal from here on */
 	void (*free)(struct renderer *r);
 };
 
@@ -114,7 +116,7 @@ struct progress {
 	size_t n_expected;
 	struct renderer *renderers[RENDERERS_MAX];
 	size_t n_renderers;
-	bool has_ended;
+	bool has_ended, is_paused;
 	struct ticker *ticker; /* or NULL: nothing to draw */
 	int cleanup;           /* handle of interrupt_push(), or -1 */
 };

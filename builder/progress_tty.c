@@ -170,6 +170,13 @@ static void tty_tick(struct renderer *r)
 	draw(tty_of(r), &frame, size);
 }
 
+/* What is on the screen stays there; the next frame begins below. */
+static void tty_pause(struct renderer *r)
+{
+	tty_tick(r);
+	frame_release(&tty_of(r)->shown);
+}
+
 /* ---- what comes below the last frame ---- */
 
 /* Lines that may hold a guest's words. */
@@ -259,6 +266,7 @@ struct renderer *tty_new(void)
 		.hint = tty_hint,
 		.finish = tty_finish,
 		.tick = tty_tick,
+		.pause = tty_pause,
 		.free = tty_free,
 	};
 	struct tty *t = xcalloc(1, sizeof(*t));

@@ -381,6 +381,36 @@ static void test_proc_fds(void **state)
 	close(extra);
 }
 
+static void test_copy_sparse(void **state)
+{
+	char dir[] = "/tmp/kiln-test-XXXXXX";
+	autofree char *from = NULL, *to = NULL;
+	struct err *e = NULL;
+	struct stat st;
+	char tail[5] = "";
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	from = xasprintf("%s/from", dir);
+	to = xasprintf("%s/to", dir);
+	fd = open(from, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(pwrite(fd, "head", 4, 0), 4);
+	assert_int_equal(pwrite(fd, "tail", 4, 50 << 20), 4);
+	assert_int_equal(ftruncate(fd, 100 << 20), 0);
+	close(fd);
+	assert_ok(fs_copy_sparse(from, to, &e), e);
+	fd = open(to, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 100 << 20);
+	assert_true(st.st_blocks * 512 < 1 << 20);
+	assert_int_equal(pread(fd, tail, 4, 50 << 20), 4);
+	assert_string_equal(tail, "tail");
+	close(fd);
+	assert_fails(fs_copy_sparse(from, to, &e), e, ERR_SYS, "making");
+	assert_ok(fs_remove_tree(dir, &e), e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,7 +421,7 @@ int main(void)
 		cmocka_unit_test(test_sha256),        cmocka_unit_test(test_fs),
 		cmocka_unit_test(test_proc_run),      cmocka_unit_test(test_proc_fds),
 		cmocka_unit_test(test_proc_run_opts), cmocka_unit_test(test_base64),
-		cmocka_unit_test(test_err_copy),
+		cmocka_unit_test(test_err_copy),      cmocka_unit_test(test_copy_sparse),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

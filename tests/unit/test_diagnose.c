@@ -171,11 +171,13 @@ static void test_missing_command(void **state)
 
 static void test_next_command(void **state)
 {
-	autofree char *next = failure_next_command(ERR_STEP, "4f3c");
+	autofree char *next = failure_next_command(ERR_STEP, "4f3c", false);
+	autofree char *entered = failure_next_command(ERR_STEP, "4f3c", true);
 
 	(void)state;
 	assert_string_equal(next, "kiln logs 4f3c");
-	assert_null(failure_next_command(ERR_USAGE, "4f3c"));
+	assert_string_equal(entered, "kiln debug 4f3c");
+	assert_null(failure_next_command(ERR_USAGE, "4f3c", true));
 }
 
 int main(void)
