@@ -1,5 +1,5 @@
 /*
- * clock.h - the monotonic clock, for deadlines.
+ * clock.h - the monotonic clock, for deadlines and durations.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -2,12 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <libgen.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -229,23 +229,25 @@ static int copy_run(int from, int to, off_t at, off_t end)
 	autofree uint8_t *buffer = NULL;
 
 	while (at < end) {
+		size_t left = (size_t)(end - at);
 		off_t out = at;
-		ssize_t n = copy_file_range(from, &at, to, &out, (size_t)(end - at), 0);
+		ssize_t n = copy_file_range(from, &at, to, &out, left, 0);
 
 		if (n > 0)
 			continue;
 		if (!buffer)
 			buffer = xmalloc(COPY_BYTES);
-		n = pread(from, buffer, end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES,
-			  at);
-		if (n <= 0 || fs_pwrite_full(to, buffer, (size_t)n, at))
+		n = pread(from, buffer, left < COPY_BYTES ? left : COPY_BYTES, at);
+		if (n == 0)
+			break; /* it has become shorter */
+		if (n < 0 || fs_pwrite_full(to, buffer, (size_t)n, at))
 			return -1;
 		at += n;
 	}
 	return 0;
 }
 
-int fs_copy_sparse(int from, int to, off_t n_bytes)
+int fs_copy_data(int from, int to, off_t n_bytes)
 {
 	off_t at = 0;
 
@@ -261,4 +263,20 @@ int fs_copy_sparse(int from, int to, off_t n_bytes)
 	if (at < 0 && errno != ENXIO) /* nothing but holes is left */
 		return -1;
 	return ftruncate(to, n_bytes);
+}
+
+int fs_copy_sparse(const char *from, const char *to, struct err **e)
+{
+	autoclose int in = open(from, O_RDONLY | O_CLOEXEC);
+	autoclose int out = -1;
+	struct stat st;
+
+	if (in < 0 || fstat(in, &st))
+		return err_sys(e, "opening %s", from);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0)
+		return err_sys(e, "making %s", to);
+	if (fs_copy_data(in, out, st.st_size))
+		return err_sys(e, "copying %s to %s", from, to);
+	return 0;
 }

@@ -29,9 +29,11 @@ int fs_write_atomic(const char *path, const void *bytes, size_t n, mode_t mode, 
 int fs_write_full(int fd, const void *bytes, size_t n);
 int fs_read_full(int fd, void *bytes, size_t n);
 int fs_pwrite_full(int fd, const void *bytes, size_t n, off_t offset);
-/* The first n_bytes of `from`, from its start, into `to`, which is empty: holes stay holes;
+/* The first n_bytes of `from`, from its start, into `to`, which is empty: holes stay holes, and
  * blocks are shared where the file system can. -1 with errno. */
-int fs_copy_sparse(int from, int to, off_t n_bytes);
+int fs_copy_data(int from, int to, off_t n_bytes);
+/* A file to a name that isn't there, likewise. */
+int fs_copy_sparse(const char *from, const char *to, struct err **e);
 /* Renames and syncs the directory that holds `to`. */
 int fs_rename_synced(const char *from, const char *to, struct err **e);
 /* Bytes free for us on the file system that holds path. */

@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /*
  * A struct json is a json_t behind our own name. Getters borrow, so one cast each way is all
  * there is to it; what a getter's error calls a value is its key, and the caller's wrap says
@@ -226,49 +228,18 @@ struct json *json_null_new(void)
 	return out(json_null());
 }
 
-/* Length of the UTF-8 sequence at p, 0 if it is not well-formed (RFC 3629: no surrogates,
- * nothing overlong). */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-	static const struct {
-		unsigned char low, high, second_low, second_high, length;
-	} forms[] = {
-		{ 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		size_t length = forms[i].length;
-
-		if (p[0] < forms[i].low || p[0] > forms[i].high)
-			continue;
-		if (length > n ||
-		    (length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high)))
-			return 0;
-		for (size_t k = 2; k < length; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return length;
-	}
-	return 0;
-}
-
 struct json *json_from_strn(const char *s, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	autostr clean = STR_INIT;
 
 	while (n) {
-		size_t length = utf8_length(p, n);
+		size_t length = utf8_length(s, n);
 
 		if (length)
-			str_addn(&clean, p, length);
+			str_addn(&clean, s, length);
 		else
 			str_add(&clean, "\xef\xbf\xbd");
-		p += length ? length : 1;
+		s += length ? length : 1;
 		n -= length ? length : 1;
 	}
 	return out(json_stringn(clean.at, clean.len));
@@ -320,16 +291,35 @@ void json_push(struct json *array, struct json *take_value)
 		abort();
 }
 
+/* 15 digits are what every double keeps: 0.007 doesn't become 0.0070000000000000001. jansson
+ * escapes what JSON must have escaped; DEL and U+0080 to U+009F are controls too, and a
+ * terminal may obey them. */
+static char *dump(const struct json *j, size_t flags)
+{
+	autofree char *s = json_dumps(in(j), flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	struct str out = STR_INIT;
+
+	if (!s)
+		abort();
+	for (const char *at = s; *at;) {
+		unsigned char c = (unsigned char)*at, next = (unsigned char)at[1];
+		bool is_c1 = c == 0xc2 && next < 0xa0;
+
+		if (is_c1 || c == 0x7f)
+			str_addf(&out, "\\u00%02x", is_c1 ? next : c);
+		else
+			str_addc(&out, (char)c);
+		at += is_c1 ? 2 : 1;
+	}
+	return str_take(&out);
+}
+
 char *json_text(const struct json *j)
 {
-	char *s = json_dumps(in(j), JSON_COMPACT | JSON_ENCODE_ANY);
-
-	return s ? s : (abort(), NULL);
+	return dump(j, JSON_COMPACT);
 }
 
 char *json_text_indented(const struct json *j)
 {
-	char *s = json_dumps(in(j), JSON_INDENT(2) | JSON_ENCODE_ANY);
-
-	return s ? s : (abort(), NULL);
+	return dump(j, JSON_INDENT(2));
 }

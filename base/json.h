@@ -73,7 +73,7 @@ void json_put(struct json *object, const char *key, struct json *take_value);
 void json_push(struct json *array, struct json *take_value);
 
 /* Compact (one line) or indented text without a final newline; members in the order they were
- * set. The caller frees. */
+ * set. No control character is in it but the newlines of the indented one. The caller frees. */
 char *json_text(const struct json *j);
 char *json_text_indented(const struct json *j);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
+
 char str_empty_[1];
 
 static void grow(struct str *s, size_t extra)
@@ -35,6 +37,14 @@ void str_clear(struct str *s)
 	s->len = 0;
 	if (s->cap)
 		s->at[0] = '\0';
+}
+
+void str_cut(struct str *s, size_t len)
+{
+	if (len >= s->len)
+		return;
+	s->len = len;
+	s->at[len] = '\0';
 }
 
 void str_addn(struct str *s, const void *bytes, size_t n)
@@ -294,14 +304,49 @@ char *str_human_bytes(unsigned long long bytes)
 	return xasprintf(u && v < 10 ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
+/* DEL, and what is a control even as UTF-8: U+0080 to U+009F begin escape sequences too. */
+static bool is_control(uint32_t point)
+{
+	return (point < 0x20 && point != '\n' && point != '\t') ||
+	       (point >= 0x7f && point < 0xa0);
+}
+
+/* Plain ASCII at the beginning: nearly all text is. */
+static size_t span_ascii(const char *bytes, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && bytes[i] >= 0x20 && bytes[i] < 0x7f)
+		i++;
+	return i;
+}
+
+/* What is no plain ASCII; returns how many bytes it took. */
+static size_t add_other(struct str *s, const char *bytes, size_t n)
+{
+	uint32_t point;
+	size_t length = utf8_decode(bytes, n, &point);
+
+	if (length && !is_control(point)) {
+		str_addn(s, bytes, length);
+		return length;
+	}
+	length = length ? length : 1;
+	for (size_t i = 0; i < length; i++)
+		str_addf(s, "\\x%02x", (unsigned char)bytes[i]);
+	return length;
+}
+
 void str_add_visible(struct str *s, const char *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)bytes[i];
+	while (n) {
+		size_t part = span_ascii(bytes, n);
 
-		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			str_addf(s, "\\x%02x", c);
+		if (part)
+			str_addn(s, bytes, part);
 		else
-			str_addc(s, (char)c);
+			part = add_other(s, bytes, n);
+		bytes += part;
+		n -= part;
 	}
 }

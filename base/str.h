@@ -26,8 +26,9 @@ extern char str_empty_[];
 	}
 #define autostr __attribute__((cleanup(str_release))) struct str
 
-void str_release(struct str *s); /* frees the bytes; *s is STR_INIT again */
-void str_clear(struct str *s);   /* length 0, memory kept */
+void str_release(struct str *s);         /* frees the bytes; *s is STR_INIT again */
+void str_clear(struct str *s);           /* length 0, memory kept */
+void str_cut(struct str *s, size_t len); /* no longer than that, memory kept */
 void str_add(struct str *s, const char *text);
 void str_addn(struct str *s, const void *bytes, size_t n);
 void str_addc(struct str *s, char c);
@@ -77,8 +78,8 @@ const char *str_nearest_cased(const char *word, const char *const *candidates, s
 int str_parse_bytes(const char *s, unsigned long long *ret_bytes);
 /* 1536 -> "1.5 KiB", for people. */
 char *str_human_bytes(unsigned long long bytes);
-/* Adds text with control bytes (but not LF and TAB) shown as \xNN: for anything from a guest or
- * a server. */
+/* Adds text with control characters (but not LF and TAB) and what is no UTF-8 shown as \xNN:
+ * for anything from a guest or a server. No escape sequence passes, in any form. */
 void str_add_visible(struct str *s, const char *bytes, size_t n);
 
 #endif

@@ -89,6 +89,24 @@ static int need_work(struct addsources *a, struct err **e)
 	return a->work ? 0 : workdir_new(a->store, &a->work, e);
 }
 
+static const char unpacked[] = ".unpacked"; /* at the end of an archive's place */
+
+bool addsource_is_unpacked(const char *path)
+{
+	const char *name = path + strlen(ADDSOURCE_DIR "/");
+
+	return str_starts(path, ADDSOURCE_DIR "/") && !strchr(name, '/') &&
+	       str_ends(name, unpacked);
+}
+
+static void mark_unpacked(struct addtree *t)
+{
+	char *prefix = xasprintf("%s%s", t->prefix, unpacked);
+
+	free(t->prefix);
+	t->prefix = prefix;
+}
+
 static struct addtree *new_tree(struct addsources *a, enum addtree_kind kind)
 {
 	struct addtree *t = xcalloc(1, sizeof(*t));
@@ -247,8 +265,10 @@ static int choose_kind(struct addsources *a, struct addtree *t, struct err **e)
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "opening %s", path);
-	if (rootfs_is_archive(fd))
+	if (rootfs_is_archive(fd)) {
 		t->kind = TREE_UNPACKED_URL;
+		mark_unpacked(t);
+	}
 	return 0;
 }
 
@@ -270,6 +290,7 @@ static int fetch_url(struct addsources *a, const char *url, const struct add_fla
 	sha256_add_field(h, t->file_name);
 	sha256_add_u64(h, (uint64_t)t->got.modified_sec);
 	sha256_add_field(h, t->got.digest);
+	context_add_other(ret, url, t->got.digest, false);
 	strv_push_take(&ret->paths, t->kind == TREE_URL
 					    ? xasprintf("%s/%s", t->prefix, t->file_name)
 					    : xstrdup(t->prefix));
@@ -303,6 +324,7 @@ static int fetch_git(struct addsources *a, const char *url, const struct add_fla
 	sha256_add_u64(h, (uint64_t)t->keeps_git_dir << 2 |
 				  (uint64_t)t->git.has_submodules << 1 |
 				  t->git.is_mtime_of_commit);
+	context_add_other(ret, url, commit, false);
 	strv_push(&ret->paths, t->prefix);
 	return 0;
 }
@@ -334,6 +356,7 @@ char *addsources_archive(struct addsources *a, struct context *c, const char *pa
 {
 	struct addtree *t = new_tree(a, TREE_ARCHIVE);
 
+	mark_unpacked(t);
 	t->from = c;
 	t->path = xstrdup(path);
 	t->seen = *seen;
@@ -419,8 +442,9 @@ static int list_dir(struct addtree *t, struct packlist *to, struct err **e)
 
 	strv_push(&sources, ".");
 	context_free(take(t->files)); /* of an earlier image */
-	failed = context_open(t->dir, NULL, "", &t->files, e) ||
-		 context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
+	failed =
+		context_open(t->dir, NULL, "", &t->files, e) ||
+		context_select(t->files, &(struct context_ask){ .sources = &sources }, &all, e);
 	if (!failed)
 		context_list(&all, t->prefix, to);
 	context_selection_release(&all);

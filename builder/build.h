@@ -32,8 +32,9 @@ struct build_opts {
 	struct secrets secrets;       /* --secret */
 	const struct ssh_agents *ssh; /* --ssh; NULL: none */
 	const char *target;
-	bool has_no_cache; /* --no-cache: every step is run, the template made anew */
-	bool is_pulled;    /* --pull */
+	bool has_no_cache;       /* --no-cache: every step is run, the template made anew */
+	bool is_pulled;          /* --pull */
+	bool has_shell_on_error; /* --on-error=shell */
 	struct registry_options registry; /* --tls-verify, --ca-cert */
 	struct rootfs_limits limits;      /* --limit */
 	const char *progress;             /* "auto", "tty", "plain", "json", "quiet" */

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -9,6 +10,7 @@
 #include "builder/cache_filter.h"
 #include "builder/cache_limit.h"
 #include "builder/commands.h"
+#include "builder/outlook.h"
 #include "snapshot/vm.h"
 
 enum { CPUS_MAX = VM_MAX_CPUS, TIMEOUT_MAX_SEC = 86400 };
@@ -20,7 +22,8 @@ struct raw {
 	unsigned cpus, port, timeout_ms, ready_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets, ssh, no_cache_filter, limits;
-	bool is_json, is_quiet, is_check;
+	const char *on_error;
+	bool is_json, is_quiet, is_check, is_dry_run;
 };
 
 static const char notes[] =
@@ -99,9 +102,24 @@ static int take_probes(const struct raw *raw, struct ready *r, struct err **e)
 	return 0;
 }
 
+static int take_on_error(const struct raw *raw, struct build_opts *o, struct err **e)
+{
+	if (!raw->on_error)
+		return 0;
+	if (!streq(raw->on_error, "shell"))
+		return err_set(e, ERR_USAGE, "--on-error takes shell, not \"%s\"",
+			       raw->on_error);
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return err_set(e, ERR_USAGE,
+			       "--on-error=shell needs a terminal: without one, see kiln debug "
+			       "after the build");
+	o->has_shell_on_error = true;
+	return 0;
+}
+
 static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 {
-	if (rootfs_limits_set_all(&o->limits, &raw->limits, e))
+	if (take_on_error(raw, o, e) || rootfs_limits_set_all(&o->limits, &raw->limits, e))
 		return -1;
 	if (raw->memory && parse_memory(raw->memory, &o->memory_mib, e))
 		return -1;
@@ -172,6 +190,16 @@ static int build_and_print(const struct raw *raw, struct build_opts *o, struct e
 		print_result(raw, &result);
 	build_result_release(&result);
 	return failed ? -1 : 0;
+}
+
+static int foresee(const struct raw *raw, const struct build_opts *o, struct err **e)
+{
+	struct outlook_opts how = { .name = o->names.n ? o->names.at[0] : NULL,
+				    .has_forecast = true,
+				    .is_json = raw->is_json };
+
+	interrupt_start_guard();
+	return outlook_show(o, &how, e);
 }
 
 static void release(struct raw *raw, struct build_opts *o)
@@ -249,7 +277,11 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",
-		  "auto, tty, plain or json" },
+		  "auto, tty, plain, json or quiet" },
+		{ 0, "on-error", OPTION_STR, &raw.on_error, "shell",
+		  "enter the machine when a RUN fails, as the step left it (on a terminal)" },
+		{ 0, "dry-run", OPTION_BOOL, &raw.is_dry_run, NULL,
+		  "show the plan, what is cached of it, and a forecast; build nothing" },
 		{ 'q', "quiet", OPTION_BOOL, &raw.is_quiet, NULL,
 		  "print only the template's id" },
 		{ 0, "json", OPTION_BOOL, &raw.is_json, NULL, "print the result as JSON" },
@@ -270,6 +302,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		o.context_dir = operands.at[0];
 		status = check(&raw, &o, e) ? -1
 			 : raw.is_check     ? build_check(&o, raw.is_json, e)
+			 : raw.is_dry_run   ? foresee(&raw, &o, e)
 					    : build_and_print(&raw, &o, e);
 	}
 	release(&raw, &o);

@@ -55,9 +55,10 @@ static int flatten(const struct flatten *f, const char *ref, const struct rootfs
 				      .free_bytes = f->free_bytes,
 				      .limits = limits,
 				      .has_no_store = f->has_no_store };
+	struct progress_opts po = { .mode = f->progress, .doing = "Flattening" };
 	struct rootfs_stats stats;
 
-	if (store_open(NULL, &store, e) || progress_new(f->progress, NULL, &progress, e))
+	if (store_open(NULL, &store, e) || progress_open(&po, &progress, e))
 		return -1;
 	if (base_resolve(store, ref, &image, progress, &base, e))
 		return err_wrap(e, "pulling %s", ref);
@@ -66,7 +67,9 @@ static int flatten(const struct flatten *f, const char *ref, const struct rootfs
 			       "kiln flatten takes an image, and %s is a template", ref);
 	if (base_export(store, base, &o, progress, &stats, e))
 		return -1;
+	progress_free(take(progress)); /* the display's end comes before the result */
 	interrupt_stop_guard(); /* the file has its name: a signal that comes now is too late */
+	progress_free(take(progress)); /* the display's end comes before the result */
 	print_result(f, base, &stats);
 	return 0;
 }
@@ -108,7 +111,8 @@ int cmd_flatten(const struct command *self, int argc, char **argv, struct err **
 		{ 0, "platform", OPTION_STR, &f.registry.platform, "OS/ARCH[/VARIANT]",
 		  "which image of several (default linux/amd64)" },
 		REGISTRY_OPTION_DEFS(&f.registry),
-		{ 0, "progress", OPTION_STR, &f.progress, "MODE", "auto, tty, plain or json" },
+		{ 0, "progress", OPTION_STR, &f.progress, "MODE",
+		  "auto, tty, plain, json or quiet" },
 		{ 'q', "quiet", OPTION_BOOL, &f.is_quiet, NULL, "print nothing but errors" },
 		{ 0, "json", OPTION_BOOL, &f.is_json, NULL, "print the result as JSON" },
 		{ 0 },

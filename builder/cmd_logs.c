@@ -25,7 +25,9 @@ struct logs {
 static const char notes[] =
 	"The logs are kept with the template. If there is no template of that name, the log "
 	"of\n"
-	"its newest build is shown: of one that failed, or is still running.";
+	"its newest build is shown: of one that failed, or is still running. A build's own "
+	"id,\n"
+	"which a failed build tells, shows the log of that build.";
 
 static int find_record(struct logs *l, struct store *store, const char *name, struct err **e)
 {

@@ -122,6 +122,8 @@ static int start_cold(const struct run *r, const struct tmpl *t,
 		failed = service_start(m->link, &service, progress, &log, &ready_ms, e);
 		if (failed)
 			progress_failed(progress);
+		else
+			progress_done(progress);
 	}
 	ready_release(&ready);
 	return failed;

@@ -6,6 +6,8 @@
 #include "builder/options.h"
 
 int cmd_build(const struct command *self, int argc, char **argv, struct err **e);
+int cmd_explain(const struct command *self, int argc, char **argv, struct err **e);
+int cmd_debug(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_run(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_flatten(const struct command *self, int argc, char **argv, struct err **e);
 int cmd_ls(const struct command *self, int argc, char **argv, struct err **e);

@@ -64,7 +64,8 @@ char *context_join(const char *dir, const char *name)
 
 /* ---- one file into the digest ---- */
 
-/* Of all, but what belongs to the host's own labels: security.* other than capabilities, system.*. */
+/* Of all, but what belongs to the host's own labels: security.* other than capabilities,
+ * system.*. */
 static bool is_kept_xattr(const char *name)
 {
 	return streq(name, "security.capability") ||
@@ -116,6 +117,7 @@ static int read_xattrs(int fd, struct context_file *f, struct err **e)
 int context_digest_bytes(struct context *c, struct context_file *f, struct sha256 *h,
 			 struct err **e)
 {
+	AUTO(sha256) own = sha256_new();
 	autoclose int fd =
 		openat(c->root_fd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char buf[65536];
@@ -125,7 +127,7 @@ int context_digest_bytes(struct context *c, struct context_file *f, struct sha25
 	if (fd < 0)
 		return err_sys(e, "opening %s in the build context", f->name);
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		sha256_add(h, buf, (size_t)n);
+		sha256_add(own, buf, (size_t)n);
 		total += (uint64_t)n;
 	}
 	if (n < 0)
@@ -133,6 +135,8 @@ int context_digest_bytes(struct context *c, struct context_file *f, struct sha25
 	if (total != (uint64_t)f->st.st_size)
 		return err_set(e, ERR_USAGE,
 			       "%s in the build context changed while it was read", f->name);
+	sha256_end_hex(own, f->digest);
+	sha256_add_field(h, f->digest);
 	return read_xattrs(fd, f, e);
 }
 
@@ -143,6 +147,7 @@ int selecting_digest(struct selecting *s, struct context_file *f, const char *sh
 {
 	struct sha256 *h = s->h;
 
+	f->is_counted = true;
 	sha256_add_field(h, shown);
 	sha256_add_u64(h, f->st.st_mode);
 	if (S_ISLNK(f->st.st_mode)) {

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "base/vec.h"
 
 struct addsources;
 struct add_flags;
@@ -53,6 +54,13 @@ struct context_ask {
 	const struct add_flags *add_flags;
 };
 
+/* What counts in a selection beside its files: an archive to unpack, a URL, a repository. */
+struct context_other {
+	char *name;  /* the archive's path, the URL */
+	char *value; /* digest or commit, hex */
+	bool is_file;
+};
+
 struct context_selection {
 	struct strv paths; /* what the sources came to: relative to the root, no wildcards, ""
 			      is the root itself; "a/./b" where --parents begins inside */
@@ -61,12 +69,13 @@ struct context_selection {
 	const struct context *context; /* borrowed */
 	struct context_file *files;    /* sorted, unique; what context_pack() writes */
 	size_t n_files;
+	VEC(struct context_other) others;
 	struct addsources *add; /* borrowed; trees first_add .. of it are selected too */
 	size_t first_add, n_add;
 };
 /*
- * ERR_USAGE: a source is missing, ignored, outside; and the errors of addsource.h. *ret is zeroed,
- * or was filled by context_add_inline().
+ * ERR_USAGE: a source is missing, ignored, outside; and the errors of addsource.h. *ret is
+ * zeroed, or was filled by context_add_inline().
  */
 int context_select(struct context *c, const struct context_ask *ask,
 		   struct context_selection *ret, struct err **e);
@@ -75,6 +84,20 @@ int context_select(struct context *c, const struct context_ask *ask,
 void context_add_inline(struct context_selection *ret, const char *name,
 			const struct str *content);
 void context_selection_release(struct context_selection *s);
+
+void context_add_other(struct context_selection *ret, const char *name, const char *value,
+		       bool is_file);
+/* File number i of a selection, for whoever tells people what has changed. False: it is there
+ * for the way to others, and doesn't count. */
+struct context_entry {
+	const char *name;   /* lent, like all of it */
+	unsigned mode;      /* type and permissions, as stat(2) has them */
+	const char *digest; /* of a regular file's bytes, hex; else "" */
+	const char *link;   /* a symlink's target, else NULL */
+	bool is_inline;     /* a heredoc */
+};
+bool context_selection_entry(const struct context_selection *s, size_t i,
+			     struct context_entry *ret);
 
 /*
  * Writes selections to one read-only ext4 image: number i is what the directory "i" holds.

@@ -13,12 +13,14 @@
 #include "dockerfile/ignore.h"
 
 struct context_file {
-	char *name; /* relative to the root */
-	char *link; /* symlink target, or NULL */
+	char *name;         /* relative to the root */
+	char *link;         /* symlink target, or NULL */
 	struct str *xattrs; /* packed (rootfs/xattr.h), or NULL */
 	struct stat st;
-	struct str content; /* of a file that is in no directory; st has its size */
+	struct str content;          /* of a file that is in no directory; st has its size */
+	char digest[SHA256_HEX + 1]; /* of a file's bytes, once they were read */
 	bool is_inline;
+	bool is_counted; /* it is in the selection's digest */
 };
 void context_file_release(struct context_file *f);
 

@@ -27,7 +27,8 @@ static void add_file(const struct context_selection *s, const struct context_fil
 	};
 
 	if (f->is_inline)
-		packlist_add_text(to, &(struct rootfs_file){ .name = name, .mode = f->st.st_mode },
+		packlist_add_text(to,
+				  &(struct rootfs_file){ .name = name, .mode = f->st.st_mode },
 				  &f->content);
 	else
 		packlist_add(to, &file, s->context->root_fd, f->name, &f->st);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "builder/context_internal.h"
+#include "builder/contextsource.h"
 #include "builder/sources.h"
 #include "dockerfile/value.h"
 #include "rootfs/agent/glob.h"
@@ -114,20 +115,39 @@ static int resolve(struct selecting *s, const char *path, struct resolution *r, 
 	return 0;
 }
 
+/* As docker says it; why is what more there is to say. */
+static int not_found(const char *source, const char *why, struct err **e)
+{
+	autofree char *path = path_inside(source);
+
+	return err_set(e, ERR_USAGE, "failed to compute cache key: \"/%s\": not found%s", path,
+		       why);
+}
+
 static int missing(struct context *c, const char *source, const struct resolution *r,
 		   struct err **e)
 {
+	/* Where the context is tells nothing if it is a directory of ours. */
+	bool is_ours = c->source && c->source->work;
+	autofree char *where = xasprintf("%s%s", is_ours ? "" : " ", is_ours ? "" : c->dir);
+	autofree char *why = NULL;
+
 	if (r->escape)
-		return err_set(e, ERR_USAGE,
-			       "\"%s\": the symbolic link %s points to %s, which is outside "
-			       "the build context %s",
-			       source, r->escape, r->escape_to, c->dir);
-	if (climbs_out(source))
-		return err_set(e, ERR_USAGE,
-			       "\"%s\": not found: it is outside the build context %s", source,
-			       c->dir);
-	return err_set(e, ERR_USAGE, "\"%s\": not found in the build context %s", source,
-		       c->dir);
+		why = xasprintf(": the symbolic link %s points to %s, which is outside the "
+				"build context%s",
+				r->escape, r->escape_to, where);
+	else if (climbs_out(source))
+		why = xasprintf(": %s is outside the build context%s", source, where);
+	else
+		why = xasprintf(" in the build context%s", where);
+	return not_found(source, why, e);
+}
+
+static int ignored(struct context *c, const char *source, struct err **e)
+{
+	autofree char *why = xasprintf(": it is excluded by %s", c->ignore_name);
+
+	return not_found(source, why, e);
 }
 
 /* The directories that --parents keeps bring their metadata. */
@@ -186,6 +206,8 @@ static int select_archive(struct selecting *s, const char *path, struct err **e)
 	sha256_add_field(s->h, "archive");
 	failed = context_digest_bytes(s->c, &f, s->h, e);
 	if (!failed)
+		context_add_other(s->ret, path, f.digest, true);
+	if (!failed)
 		strv_push_take(&s->ret->paths,
 			       addsources_archive(s->ask->add, s->c, path, &f.st));
 	context_file_release(&f);
@@ -220,8 +242,7 @@ static int walk_found(struct selecting *s, const struct found *at, const char *r
 	if (walk_one(&w, real, &is_kept, e))
 		return -1;
 	if (!is_kept)
-		return err_set(e, ERR_USAGE, "\"%s\": not found: it is excluded by %s",
-			       at->source, s->c->ignore_name);
+		return ignored(s->c, at->source, e);
 	return 0;
 }
 
@@ -381,6 +402,14 @@ static int by_name(const void *a, const void *b)
 		      ((const struct context_file *)b)->name);
 }
 
+static void swap_files(struct context_file *a, struct context_file *b)
+{
+	struct context_file saved = *a;
+
+	*a = *b;
+	*b = saved;
+}
+
 /* What was kept before (inline files) and what was kept now, sorted, each name once. */
 static void take_files(struct selecting *s)
 {
@@ -393,10 +422,15 @@ static void take_files(struct selecting *s)
 	if (s->files.n)
 		qsort(s->files.at, s->files.n, sizeof(*s->files.at), by_name);
 	for (size_t i = 0; i < s->files.n; i++) {
-		if (n && streq(s->files.at[n - 1].name, s->files.at[i].name))
-			context_file_release(&s->files.at[i]);
-		else
-			s->files.at[n++] = s->files.at[i];
+		struct context_file *f = &s->files.at[i];
+
+		if (n && streq(s->files.at[n - 1].name, f->name)) {
+			if (f->is_counted && !s->files.at[n - 1].is_counted)
+				swap_files(f, &s->files.at[n - 1]);
+			context_file_release(f);
+		} else {
+			s->files.at[n++] = *f;
+		}
 	}
 	ret->files = s->files.at;
 	ret->n_files = n;
@@ -447,12 +481,15 @@ void context_add_inline(struct context_selection *ret, const char *name,
 {
 	AUTO(sha256) h = sha256_new();
 	const char *slash = strrchr(name, '/');
-	struct context_file f = { .content = STR_INIT, .is_inline = true };
+	struct context_file f = { .content = STR_INIT, .is_inline = true, .is_counted = true };
+	AUTO(sha256) own = sha256_new();
 
 	f.name = xasprintf(INLINE_DIR "/%zu/%s", ret->n_files, slash ? slash + 1 : name);
 	f.st.st_mode = S_IFREG | 0644;
 	f.st.st_size = (off_t)content->len;
 	str_addn(&f.content, content->at, content->len);
+	sha256_add(own, content->at, content->len);
+	sha256_end_hex(own, f.digest);
 	sha256_add_field(h, ret->digest);
 	sha256_add_field(h, name);
 	sha256_add_u64(h, content->len);
@@ -468,5 +505,32 @@ void context_selection_release(struct context_selection *s)
 	strv_release(&s->paths);
 	for (size_t i = 0; i < s->n_files; i++)
 		context_file_release(&s->files[i]);
+	vec_each (other, &s->others) {
+		free(other->name);
+		free(other->value);
+	}
+	vec_release(&s->others);
 	free(s->files);
+}
+
+void context_add_other(struct context_selection *ret, const char *name, const char *value,
+		       bool is_file)
+{
+	struct context_other other = { xstrdup(name), xstrdup(value), is_file };
+
+	vec_push(&ret->others, other);
+}
+
+bool context_selection_entry(const struct context_selection *s, size_t i,
+			     struct context_entry *ret)
+{
+	const struct context_file *f = &s->files[i];
+	const char *slash = f->is_inline ? strrchr(f->name, '/') : NULL;
+
+	*ret = (struct context_entry){ .name = slash ? slash + 1 : f->name,
+				       .mode = f->st.st_mode,
+				       .digest = f->digest,
+				       .link = f->link,
+				       .is_inline = f->is_inline };
+	return f->is_counted;
 }

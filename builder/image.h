@@ -45,5 +45,5 @@ DEFINE_AUTO(base)
 int image_check_contexts(const struct strv *contexts, struct err **e);
 /* The value of the --build-context of that name. The caller frees. */
 int image_context_word(const struct strv *contexts, const char *name, char **ret,
-		      struct err **e);
+		       struct err **e);
 #endif

@@ -1,9 +1,7 @@
 #include "builder/machine.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
@@ -164,17 +162,6 @@ int machine_boot_bare(const struct host *h, const struct machine_opts *o, struct
 	}
 }
 
-static int copy_ram(const char *from_path, const char *path, struct err **e)
-{
-	autoclose int from = open(from_path, O_RDONLY | O_CLOEXEC);
-	autoclose int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	struct stat st;
-
-	if (from < 0 || to < 0 || fstat(from, &st) || fs_copy_sparse(from, to, st.st_size))
-		return err_sys(e, "copying %s to %s", from_path, path);
-	return 0;
-}
-
 /* Its clock stands and its random pool is what others have had, until it is told better. */
 static int identify_bare(struct machine *m, struct err **e)
 {
@@ -197,7 +184,7 @@ static int start_from(const struct preboot *p, const struct host *h,
 
 	vm.state_path = p->state;
 	vm.owns_ram = o->is_saved;
-	if (o->is_saved && copy_ram(p->ram, o->ram_path, e))
+	if (o->is_saved && fs_copy_sparse(p->ram, o->ram_path, e))
 		return -1;
 	if (!o->is_saved)
 		vm.ram_path = p->ram;

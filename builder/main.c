@@ -10,11 +10,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "builder/commands.h"
+#include "builder/term.h"
 
 static int cmd_version(const struct command *self, int argc, char **argv, struct err **e);
 
 static const struct command commands[] = {
 	{ "build", "CONTEXT", "Build a template from a Dockerfile", NULL, cmd_build, false },
+	{ "explain", "[NAME|CONTEXT]", "Say what a build would run now, and why", NULL,
+	  cmd_explain, false },
+	{ "debug", "BUILD [-- CMD [ARG...]]", "Enter the step that a build failed in", NULL,
+	  cmd_debug, false },
 	{ "run", "NAME [-- CMD [ARG...]]", "Resume a template in a private clone", NULL,
 	  cmd_run, false },
 	{ "ls", "", "List the templates", NULL, cmd_ls, false },
@@ -270,6 +275,7 @@ int main(int argc, char **argv)
 
 	fill_standard_fds();
 	interrupt_init();
+	term_init();
 	log_set_debug(debug && *debug && !streq(debug, "0"));
 	status = run(argc, argv, &e);
 	if (status >= 0 && flush_results(&e)) {

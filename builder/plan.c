@@ -196,10 +196,11 @@ static void copy_flags_release(struct copy_flags *f)
 	strv_release(&f->excludes);
 }
 
-static void step_release(struct step *s)
+void plan_step_release(struct step *s)
 {
 	free(s->text);
 	strv_release(&s->env);
+	strv_release(&s->args);
 	free(s->user);
 	free(s->cwd);
 	strv_release(&s->argv);
@@ -221,7 +222,7 @@ static void stage_release(struct plan_stage *s)
 	free(s->name);
 	free(s->image);
 	vec_each (step, &s->steps)
-		step_release(step);
+		plan_step_release(step);
 	vec_release(&s->steps);
 	oci_config_release(&s->config);
 	strv_release(&s->env);

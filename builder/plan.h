@@ -74,10 +74,11 @@ enum step_kind { STEP_RUN, STEP_COPY, STEP_WORKDIR };
 struct step {
 	enum step_kind kind;
 	struct plan_where where;
-	char *text;      /* as shown: "RUN apt-get update" */
-	struct strv env; /* in force: ENV and ARG values, PATH; proxies are in plan.proxies */
-	char *user;      /* in force, "" is root */
-	char *cwd;       /* in force, absolute; for STEP_WORKDIR the directory to make */
+	char *text;       /* as shown: "RUN apt-get update" */
+	struct strv env;  /* in force: ENV and ARG values, PATH; proxies are in plan.proxies */
+	struct strv args; /* names of those that are ARGs */
+	char *user;       /* in force, "" is root */
+	char *cwd;        /* in force, absolute; for STEP_WORKDIR the directory to make */
 	/* STEP_RUN */
 	struct strv argv;
 	struct mounts mounts;
@@ -118,6 +119,7 @@ int plan_make(const struct dockerfile *df, const struct plan_opts *o, struct pla
 	      struct plan_where *where, struct err **e);
 void plan_free(struct plan *p);
 DEFINE_AUTO(plan)
+void plan_step_release(struct step *s);
 
 /* "web" or "stage-2", as messages and step labels call it. The caller frees. */
 char *plan_stage_label(const struct plan *p, size_t stage);

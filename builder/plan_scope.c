@@ -72,6 +72,18 @@ char *plan_path(const char *base, const char *path)
 	return str_take(&clean);
 }
 
+/* An ENV is in the configuration of the result, an ARG is not; PATH is nobody's. */
+static void take_args(const struct plan_stage *stage, struct strv *ret)
+{
+	for (size_t i = 0; i < stage->env.n; i++) {
+		autofree char *name =
+			xstrndup(stage->env.at[i], strcspn(stage->env.at[i], "="));
+
+		if (!strv_env_get(&stage->config.env, name) && !streq(name, "PATH"))
+			strv_push(ret, name);
+	}
+}
+
 struct step *planner_step(struct planner *p, const struct df_instruction *in,
 			  enum step_kind kind)
 {
@@ -92,6 +104,7 @@ struct step *planner_step(struct planner *p, const struct df_instruction *in,
 	};
 
 	strv_copy(&step.env, &p->stage->env);
+	take_args(p->stage, &step.args);
 	vec_push(&p->stage->steps, step);
 	return &p->stage->steps.at[p->stage->steps.n - 1];
 }

@@ -157,7 +157,8 @@ static int take_flag(struct planner *p, const struct df_instruction *in, const c
 static int take_copy_flags(struct planner *p, const struct df_instruction *in,
 			   struct copy_flags *f, struct err **e)
 {
-	if (take_flag(p, in, "chown", &f->chown, e) || take_flag(p, in, "chmod", &f->chmod, e) ||
+	if (take_flag(p, in, "chown", &f->chown, e) ||
+	    take_flag(p, in, "chmod", &f->chmod, e) ||
 	    take_flag(p, in, "checksum", &f->checksum, e))
 		return -1;
 	f->keeps_git_dir = bool_flag(in, "keep-git-dir");

@@ -149,8 +149,9 @@ static int check_alive(struct watch *w, struct err **e)
 		return 0;
 	command = steps_command_text(w->o->argv);
 	how = steps_exit_text(&end);
-	return err_set(e, ERR_STEP, "start command \"%s\" ended before it was ready: %s",
-		       command, how);
+	return err_set(e, ERR_STEP,
+		       "start command \"%s\" ended before it was ready: %s after %.1f s",
+		       command, how, (double)(now_ms() - w->begun_ms) / 1000);
 }
 
 static const char *what_is_awaited(const struct ready *r)

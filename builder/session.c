@@ -140,6 +140,8 @@ static int turn(struct state *st, struct err **e)
 		return -1;
 	if (p[0].revents && agent_pump(st->s->machine->link, 0, e))
 		return -1;
+	if (st->s->on_turn && st->s->on_turn(st->s->arg, e))
+		return -1;
 	return send_input(st, e);
 }
 
@@ -186,6 +188,9 @@ static int start(struct state *st, struct err **e)
 		.cwd = s->cwd,
 		.has_stdin = s->is_interactive,
 		.has_tty = s->has_tty,
+		.has_no_network = s->has_no_network,
+		.mounts = s->mounts,
+		.n_mounts = s->n_mounts,
 		.on_output = on_output,
 		.arg = st,
 	};

@@ -18,6 +18,12 @@ struct session {
 	const char *user, *cwd;
 	bool is_interactive; /* our stdin is the command's */
 	bool has_tty;
+	/* In a step's machine. */
+	bool has_no_network;
+	const struct proto_mount *mounts;
+	size_t n_mounts;
+	int (*on_turn)(void *arg, struct err **e); /* whenever the guest has said something */
+	void *arg;
 };
 
 /* *ret_status: as a shell would report it (128 + signal for one that was killed). */

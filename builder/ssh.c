@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/interrupt.h"
 #include "base/proc.h"
 #include "base/vec.h"
 #include "builder/ssh_wire.h"
@@ -18,6 +19,7 @@ struct ssh_agent {
 	char *id, *socket;
 	char *dir; /* of our own agent's socket; NULL: it isn't ours */
 	pid_t pid;
+	int on_interrupt; /* dir is removed then, too */
 };
 struct ssh_agents {
 	VEC(struct ssh_agent) all;
@@ -25,16 +27,23 @@ struct ssh_agents {
 
 enum { START_MS = 5000 };
 
+static void remove_dir(void *arg)
+{
+	struct err *ignored = NULL;
+
+	if (fs_remove_tree(arg, &ignored))
+		err_drop(&ignored);
+}
+
 void ssh_agents_free(struct ssh_agents *a)
 {
 	if (!a)
 		return;
 	vec_each (agent, &a->all) {
-		struct err *ignored = NULL;
-
 		proc_kill(agent->pid);
-		if (agent->dir && fs_remove_tree(agent->dir, &ignored))
-			err_drop(&ignored);
+		interrupt_pop(agent->on_interrupt);
+		if (agent->dir)
+			remove_dir(agent->dir);
 		free(agent->id);
 		free(agent->socket);
 		free(agent->dir);
@@ -109,6 +118,7 @@ static int start_own(struct ssh_agent *agent, const struct strv *keys, struct er
 	if (!mkdtemp(dir))
 		return err_sys(e, "making a directory for ssh-agent");
 	agent->dir = xstrdup(dir);
+	agent->on_interrupt = interrupt_push(remove_dir, agent->dir);
 	agent->socket = xasprintf("%s/socket", dir);
 	strv_push(&argv, "ssh-agent");
 	strv_push(&argv, "-D");
@@ -184,7 +194,7 @@ int ssh_agents_open(const struct strv *specs, struct ssh_agents **ret, struct er
 		return 0;
 	a = xcalloc(1, sizeof(*a));
 	for (size_t i = 0; i < specs->n; i++) {
-		struct ssh_agent agent = { .pid = -1 };
+		struct ssh_agent agent = { .pid = -1, .on_interrupt = -1 };
 		int failed = open_one(&agent, specs->at[i], e);
 
 		vec_push(&a->all, agent);

@@ -1,16 +1,17 @@
 /*
  * ssh.h - ssh agents that --ssh gives to RUN --mount=type=ssh.
  *
- * Form:    ID[=SOCKET|KEY[,KEY...]]. Without a value it is the agent at $SSH_AUTH_SOCK. Keys are
- *          loaded into an agent of our own (the program ssh-agent), which ends with us.
+ * Form:    ID[=SOCKET|KEY[,KEY...]]. Without a value it is the agent at $SSH_AUTH_SOCK.
+ *          Keys are loaded into an agent of our own (the program ssh-agent), which ends
+ *          with us.
  *
- * Relay:   the guest listens on a socket; what a connection says goes over the agent link, and is
- *          said to the host's agent by a connection of its own (rootfs/agent/proto.h, Relay).
- *          Agents speak in turns, request and answer, so each answer is waited for.
+ * Relay:   the guest listens on a socket; what a connection says goes over the agent link,
+ *          and is said to the host's agent by a connection of its own (rootfs/agent/proto.h,
+ *          Relay). Agents speak in turns, request and answer: each answer is waited for.
  *
  * Trust:   only bytes of the ssh agent protocol pass, one message at a time, at most
- *          SSH_MESSAGE_MAX (ssh_wire.h): a guest can have things signed while the step runs, and
- *          that is all.
+ *          SSH_MESSAGE_MAX (ssh_wire.h): a guest can have things signed while the step
+ *          runs, and that is all.
  *
  * Spec: `docker buildx build --ssh`; draft-ietf-sshm-ssh-agent, "Protocol messages".
  */

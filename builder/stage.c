@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "builder/cache_filter.h"
 #include "builder/addsource.h"
+#include "builder/cache_filter.h"
 #include "builder/contextsource.h"
 #include "builder/sources.h"
 

@@ -35,6 +35,9 @@ struct stage_step {
 	VEC(struct tree_read) reads; /* COPY: one at most; RUN: one for each bind mount */
 	bool is_keyed;
 	cachekey key; /* of the file system after the step */
+	/* What this build has made of it. */
+	bool is_run, has_failed;
+	int64_t run_ms;
 };
 
 struct stage {
@@ -70,6 +73,7 @@ struct graph {
 	const struct plan *plan;
 	struct image_opts images_from;
 	bool has_no_cache;
+	bool has_private_caches;            /* cache mounts are copies, which are thrown away */
 	const struct strv *no_cache_filter; /* see cache_filter.h */
 	const struct rootfs_limits *limits; /* of images */
 	const char *who;                    /* we, to builds that wait for us */

@@ -160,6 +160,25 @@ static int new_cache_file(const struct workdir *work, size_t i, char **ret, stru
 	return 0;
 }
 
+/* A copy of what the cache holds now; empty if it holds nothing, or somebody is using it. */
+static int copy_cache(struct graph *g, struct step_disk *disk, size_t i, struct workdir *work,
+		      struct err **e)
+{
+	struct store_mount cache = { .lock_fd = -1 };
+	autofree char *name = xasprintf("cache%zu.ext4", i);
+	int got = store_mount_open(g->store, disk->key, disk->mount->id, false, &cache, e);
+	int failed = got < 0;
+
+	if (got == 1 && !cache.is_new) {
+		disk->path = workdir_path(work, name);
+		failed = fs_copy_sparse(cache.path, disk->path, e);
+	} else if (got >= 0) {
+		failed = new_cache_file(work, i, &disk->path, e);
+	}
+	store_mount_release(&cache);
+	return failed ? -1 : 0;
+}
+
 static int make_cache(struct graph *g, struct step_disk *disk, size_t i, struct workdir *work,
 		      struct err **e)
 {
@@ -206,7 +225,8 @@ static int make_caches(struct graph *g, struct step_disks *d, struct workdir *wo
 	if (n)
 		qsort(caches, n, sizeof(*caches), by_key);
 	for (size_t i = 0; i < n; i++)
-		if (make_cache(g, caches[i], i, work, e))
+		if (g->has_private_caches ? copy_cache(g, caches[i], i, work, e)
+					  : make_cache(g, caches[i], i, work, e))
 			return err_wrap(e, "the cache mount %s", caches[i]->mount->id);
 	return 0;
 }

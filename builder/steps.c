@@ -1,13 +1,17 @@
 #include "builder/steps.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
+#include "builder/addsource.h"
+#include "builder/debug.h"
 #include "builder/guest_output.h"
 #include "builder/sources.h"
-#include "builder/stepmounts.h"
-
-enum { PUMP_MS = 50 };
+#include "builder/stepfailure.h"
+#include "builder/steprun.h"
 
 char *steps_command_text(const struct strv *argv)
 {
@@ -41,19 +45,6 @@ char *steps_exit_text(const struct agent_exit *x)
 				   : "");
 }
 
-static int failed_run(const struct steps_opts *o, const struct step *step,
-		      const struct agent_exit *x, struct err **e)
-{
-	autofree char *command = steps_command_text(&step->argv);
-	autofree char *how = steps_exit_text(x);
-	const char *hint = "";
-
-	if (progress_tail_has(o->graph->progress, "No space left on device"))
-		hint = " (the guest's disk is full: give it more with --disk)";
-	return err_set(e, ERR_STEP, "process \"%s\" did not complete successfully: %s%s",
-		       command, how, hint);
-}
-
 int steps_not_run(struct err **e)
 {
 	if ((*e)->code == ERR_NOCMD)
@@ -61,115 +52,85 @@ int steps_not_run(struct err **e)
 	return -1;
 }
 
-/* One RUN under way. */
-struct running {
-	const struct steps_opts *o;
-	struct agentlink *link;
-	const struct stage_step *step;
-	struct step_mounts mounts;
-	struct strv env;
-	VEC(struct ssh_relay *) relays;
-};
-
-static void running_release(struct running *r)
+/* The machine is as the step left it; it goes on when the user has seen enough. */
+static void offer_shell(const struct steps_opts *o, struct steprun *run,
+			const struct step *step, const struct err *why)
 {
-	vec_each (relay, &r->relays)
-		ssh_relay_free(*relay);
-	vec_release(&r->relays);
-	for (size_t i = 0; i < r->env.n; i++) /* secrets may be among them */
-		explicit_bzero(r->env.at[i], strlen(r->env.at[i]));
-	strv_release(&r->env);
-	step_mounts_release(&r->mounts);
-}
+	autostrv shell = STRV_INIT;
+	autofree char *text = err_text(why);
+	struct err *failed = NULL;
+	int status;
 
-static void take_env(struct running *r)
-{
-	strv_copy(&r->env, &r->step->plan->env);
-	for (size_t i = 0; i < r->o->graph->plan->proxies.n; i++)
-		strv_push(&r->env, r->o->graph->plan->proxies.at[i]);
-	for (size_t i = 0; i < r->mounts.env.n; i++) {
-		const char *entry = r->mounts.env.at[i];
+	steprun_shell(&step->argv, &shell);
+	progress_failed_by(o->graph->progress, why);
+	progress_pause(o->graph->progress, true);
+	debug_announce(step->text, &step->argv, text);
+	fputs("Leaving the shell ends the build.\n", stderr);
+	if (steprun_enter(run, &shell, true, &status, &failed)) {
+		autofree char *reason = err_text(failed);
 
-		/* The step's own SSH_AUTH_SOCK wins over ours; a secret's variable is asked
-		 * for. */
-		if (!str_starts(entry, "SSH_AUTH_SOCK=") ||
-		    !strv_env_get(&r->env, "SSH_AUTH_SOCK"))
-			strv_push(&r->env, entry);
+		progress_warn(o->graph->progress, "no shell could be opened: %s", reason);
+		err_drop(&failed);
 	}
+	progress_pause(o->graph->progress, false);
 }
 
-static int start_relays(struct running *r, struct err **e)
+static int run_prepared(const struct steps_opts *o, struct machine *m, struct steprun *run,
+			const struct step *step, struct err **e)
 {
-	for (size_t i = 0; i < r->mounts.ssh_ids.n; i++) {
-		autofree char *name = xasprintf("ssh.%zu", i);
-		struct ssh_relay *relay;
-
-		if (ssh_relay_start(r->o->ssh, r->mounts.ssh_ids.at[i], name, r->link, &relay,
-				    e))
-			return -1;
-		vec_push(&r->relays, relay);
-	}
-	return 0;
-}
-
-/* Like agent_run(), with an ear for the ssh agents' sockets. */
-static int run_to_end(struct running *r, const struct agent_exec *x, struct agent_exit *ret,
-		      struct err **e)
-{
-	uint32_t id;
-
-	if (!r->relays.n)
-		return agent_run(r->link, x, -1, ret, e);
-	if (agent_start(r->link, x, &id, e))
-		return -1;
-	while (!agent_exit_of(r->link, id).has_ended) {
-		if (agent_pump(r->link, PUMP_MS, e))
-			return -1;
-		vec_each (relay, &r->relays)
-			if (ssh_relay_serve(*relay, e))
-				return -1;
-	}
-	*ret = agent_exit_of(r->link, id);
-	return 0;
-}
-
-static int run_prepared(struct running *r, struct err **e)
-{
-	AUTO(guest_output) output =
-		guest_output_new(r->o->graph->progress, r->o->scan, NULL, 0);
-	const struct step *step = r->step->plan;
-	struct agent_exec x = {
-		.argv = &step->argv,
-		.env = &r->env,
-		.user = step->user,
-		.cwd = step->cwd,
-		.has_no_network = step->has_no_network,
-		.mounts = r->mounts.at,
-		.n_mounts = r->mounts.n,
-		.on_output = guest_output_feed,
-		.arg = output,
-	};
+	AUTO(guest_output) output = guest_output_new(o->graph->progress, o->scan, NULL, 0);
 	struct agent_exit end;
+	struct step_failure why = { o->graph->progress, m->link, &step->argv, &step->env,
+				    &end };
 
-	if (run_to_end(r, &x, &end, e))
+	if (steprun_command(run, output, &end, e))
 		return steps_not_run(e);
 	if (guest_output_end(output, "the output of this step", e))
 		return -1;
-	return end.status || end.signal ? failed_run(r->o, step, &end, e) : 0;
+	return end.status || end.signal ? step_failed(&why, e) : 0;
 }
 
 static int run_command(const struct steps_opts *o, const struct step_disks *disks,
-		       struct agentlink *link, const struct stage_step *step, struct err **e)
+		       struct machine *m, const struct stage_step *step, struct err **e)
 {
-	struct running r = { .o = o, .link = link, .step = step };
-	int failed = step_mounts_fill(disks, step, o->secrets, o->ssh, &r.mounts, e);
+	AUTO(steprun) run = NULL;
+	struct steprun_opts ro = {
+		m, disks, step, o->secrets, o->ssh, &o->graph->plan->proxies
+	};
 
-	if (!failed) {
-		take_env(&r);
-		failed = start_relays(&r, e) || run_prepared(&r, e);
-	}
-	running_release(&r);
-	return failed ? -1 : 0;
+	if (steprun_open(&ro, &run, e))
+		return -1;
+	if (run_prepared(o, m, run, step->plan, e) == 0)
+		return 0;
+	if (o->has_shell_on_error && (*e)->code == ERR_STEP)
+		offer_shell(o, run, step->plan, *e);
+	return -1;
+}
+
+/* Paths in a row that --chmod is for, or is not for (archives); *i is the first one behind
+ * them. */
+static int copy_some(struct agentlink *link, const struct agent_copy *all, size_t *i,
+		     struct err **e)
+{
+	const struct strv *paths = all->from.sources;
+	bool is_unpacked = addsource_is_unpacked(paths->at[*i]);
+	struct agent_copy copy = *all;
+	autostrv some = STRV_INIT;
+
+	for (; *i < paths->n && addsource_is_unpacked(paths->at[*i]) == is_unpacked; ++*i)
+		strv_push(&some, paths->at[*i]);
+	copy.from.sources = &some;
+	if (is_unpacked)
+		copy.chmod = "";
+	return agent_copy(link, &copy, e);
+}
+
+static int copy_selected(struct agentlink *link, const struct agent_copy *all, struct err **e)
+{
+	for (size_t i = 0; i < all->from.sources->n;)
+		if (copy_some(link, all, &i, e))
+			return -1;
+	return 0;
 }
 
 /* What comes from the context, and inline files; then what comes from another tree. */
@@ -193,7 +154,7 @@ static int run_copy(const struct step_disks *disks, struct agentlink *link,
 						      .sources = &s->selection.paths,
 						      .has_parents = step->flags.has_parents,
 						      .is_literal = true };
-		if (agent_copy(link, &copy, e))
+		if (copy_selected(link, &copy, e))
 			return -1;
 	}
 	vec_each (r, &s->reads) {
@@ -208,15 +169,15 @@ static int run_copy(const struct step_disks *disks, struct agentlink *link,
 }
 
 static int run_one(const struct steps_opts *o, const struct step_disks *disks,
-		   struct agentlink *link, const struct stage_step *step, struct err **e)
+		   struct machine *m, const struct stage_step *step, struct err **e)
 {
 	switch (step->plan->kind) {
 	case STEP_RUN:
-		return run_command(o, disks, link, step, e);
+		return run_command(o, disks, m, step, e);
 	case STEP_COPY:
-		return run_copy(disks, link, step, e);
+		return run_copy(disks, m->link, step, e);
 	case STEP_WORKDIR:
-		return agent_mkdir(link, step->plan->cwd, step->plan->user, e);
+		return agent_mkdir(m->link, step->plan->cwd, step->plan->user, e);
 	}
 	return err_set(e, ERR_BUG, "step of kind %d", step->plan->kind);
 }
@@ -433,6 +394,7 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 	struct stage_step *step = &s->steps[s->n_done];
 	struct graph *g = o->graph;
 	autofree char *label = steps_label(g, s, s->n_done);
+	int64_t began_ms;
 	int is_over;
 
 	*g->where = step->plan->where;
@@ -440,10 +402,14 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 	if (is_over)
 		return is_over;
 	progress_begin(g->progress, "%s", label);
-	if (run_one(o, disks, m->link, step, e) ||
-	    commit(o, m, overlay, next, step, &s->chain, e)) {
+	began_ms = clock_ms();
+	step->is_run = true;
+	step->has_failed = run_one(o, disks, m, step, e) ||
+			   commit(o, m, overlay, next, step, &s->chain, e);
+	step->run_ms = clock_ms() - began_ms;
+	if (step->has_failed) {
 		keep_caches(m, step->plan);
-		progress_failed(g->progress);
+		progress_failed_by(g->progress, *e);
 		return -1;
 	}
 	progress_done(g->progress);

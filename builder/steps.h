@@ -22,15 +22,16 @@ struct steps_opts {
 	const struct ssh_agents *ssh;
 	struct secret_scan *scan; /* what output and layers are searched for; may be NULL */
 	unsigned cpus, memory_mib;
-	uint64_t disk_bytes; /* 0: steps_disk_bytes() of the base */
+	bool has_shell_on_error; /* a RUN that fails is entered, before the machine goes */
+	uint64_t disk_bytes;     /* 0: steps_disk_bytes() of the base */
 };
 
 /*
  * Boots a machine on the stage's chain and runs steps from s->n_done on: all of them, or as
  * many as the machine has disks for, or until a key that becomes known on the way turns out to
  * have a stored result further on, or until another build makes the next one: with a turn
- * (turn.h) at the first step it takes that of each next one. Chain and n_done grow with each. The trees that the steps
- * read are complete. ERR_STEP: a command failed.
+ * (turn.h) at the first step it takes that of each next one. Chain and n_done grow with each.
+ * The trees that the steps read are complete. ERR_STEP: a command failed.
  */
 int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,
 	      struct err **e);

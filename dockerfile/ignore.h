@@ -38,7 +38,8 @@ bool ignore_covers_root(const struct ignore *g);
  * is "."). The caller frees. */
 char *path_clean(const char *path);
 
-/* A path inside a root, clean and without a leading slash: what leads above the root stays in it
+/* A path inside a root, clean and without a leading slash: what leads above the root stays in
+ * it
  * ("/../a/" is "a"; "" is the root). The caller frees. */
 char *path_inside(const char *path);
 

@@ -60,7 +60,7 @@ int rootfs_copy(const char *path, const char *out_path, struct rootfs_stats *ret
 	if (read_stats(fd, path, ret, e) || outfile_new(out_path, &out, e))
 		return -1;
 	errno = 0;
-	if (fs_copy_sparse(fd, out->fd, st.st_size))
+	if (fs_copy_data(fd, out->fd, st.st_size))
 		return err_sys(e, "copying %s to %s", path, out_path);
 	return outfile_finish(out, false, e);
 }

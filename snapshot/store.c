@@ -50,7 +50,12 @@ static const char additions[] =
 	"CREATE TABLE IF NOT EXISTS memos("
 	"  key TEXT PRIMARY KEY, value TEXT NOT NULL, made_sec INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS mounts("
-	"  key TEXT PRIMARY KEY, id TEXT NOT NULL, used_sec INTEGER NOT NULL) WITHOUT ROWID;";
+	"  key TEXT PRIMARY KEY, id TEXT NOT NULL, used_sec INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS build_disks("
+	"  build TEXT NOT NULL REFERENCES builds(id) ON DELETE CASCADE,"
+	"  disk TEXT NOT NULL REFERENCES disks(id) ON DELETE CASCADE,"
+	"  PRIMARY KEY(build, disk)) WITHOUT ROWID;"
+	"CREATE INDEX IF NOT EXISTS build_disks_by_disk ON build_disks(disk);";
 
 static int find_home(const char *home, char **ret, struct err **e)
 {

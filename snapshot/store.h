@@ -9,7 +9,8 @@
  *   disks/<id>.ext4        base disks, read-only
  *   disks/<id>.qcow2       block layers, read-only
  *   templates/<id>/        template.json, disk.qcow2, ram, state, build.log, start.log
- *   builds/<id>/build.log  of builds, failed ones too (the newest STORE_MAX_BUILDS are kept)
+ *   builds/<id>/           of builds, failed ones too (the newest STORE_MAX_BUILDS are kept):
+ *                          build.log, and inputs.json, which builder/ writes
  *   mounts/<key>.ext4      disks of RUN --mount=type=cache; <key>.lock while a machine has it
  *   locks/<key>            a result that somebody is making (store_lock.h)
  *   cache/                 accelerator answer, initramfs: may be deleted at any time
@@ -215,9 +216,30 @@ int store_build_begin(struct store *s, const char *name, const char *context,
 /* template_id NULL or "": none. */
 int store_build_end(struct store *s, const char *id, const char *status,
 		    const char *template_id, struct err **e);
-/* The newest build's log of a name, also of a failed build that left no template. Its status is
- * "running" while its process lives, "killed" if that ended without a word. 1 found, 0 not. */
+/* A build's log, by its id; or the newest of a name, also of a failed build that left no
+ * template. Its status is "running" while its process lives, "killed" if that ended without a
+ * word. 1 found, 0 not. */
 int store_build_log(struct store *s, const char *name, char **ret_path, char **ret_status,
 		    struct err **e);
+
+/* What is on record of a build. */
+struct store_build {
+	char id[STORE_ID_MAX];
+	char *name;                     /* "web:latest", "" for none */
+	char *context;                  /* as it was given to store_build_begin() */
+	char *status;                   /* as store_build_log() has it */
+	char *template_id;              /* "" for none */
+	int64_t started_sec, ended_sec; /* ended_sec 0: it didn't say */
+	char *dir;                      /* builds/<id> */
+};
+struct store_builds {
+	VEC(struct store_build) at; /* the newest first */
+};
+int store_builds_list(struct store *s, struct store_builds *ret, struct err **e);
+void store_builds_release(struct store_builds *b);
+/* The directory of a build's record. The caller frees. */
+char *store_build_dir(const struct store *s, const char *id);
+/* The disk, and what lies below it, is not pruned as long as the build is on record. */
+int store_build_keep_disk(struct store *s, const char *id, const char *disk_id, struct err **e);
 
 #endif

@@ -109,8 +109,9 @@ int store_build_log(struct store *s, const char *name, char **ret_path, char **r
 
 	if (store_name_parse(name, &full, e) ||
 	    db_query(s->db,
-		     "SELECT id, status FROM builds WHERE name = ? ORDER BY n DESC LIMIT 1",
-		     DB_VALUES(DB_T(full)), &r, e))
+		     "SELECT id, status FROM builds WHERE id = ? OR name = ? "
+		     "ORDER BY id = ? DESC, n DESC LIMIT 1",
+		     DB_VALUES(DB_T(name), DB_T(full), DB_T(name)), &r, e))
 		return -1;
 	more = db_next(r, e);
 	if (more != 1)
@@ -120,4 +121,67 @@ int store_build_log(struct store *s, const char *name, char **ret_path, char **r
 	*ret_path = xasprintf("%s/%s/build.log", s->folder[STORE_BUILDS], db_text(r, 0));
 	*ret_status = xstrdup(runs ? db_text(r, 1) : "killed");
 	return 1;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+void store_builds_release(struct store_builds *b)
+{
+	vec_each (build, &b->at) {
+		free(build->name);
+		free(build->context);
+		free(build->status);
+		free(build->template_id);
+		free(build->dir);
+	}
+	vec_release(&b->at);
+}
+
+static int add_build(struct store *s, struct db_rows *r, struct store_builds *ret,
+		     struct err **e)
+{
+	const char *status = db_text(r, 3);
+	struct store_build build = { .name = xstrdup(db_text(r, 1)),
+				     .context = xstrdup(db_text(r, 2)),
+				     .template_id = xstrdup(db_text(r, 4)),
+				     .started_sec = db_int(r, 5),
+				     .ended_sec = db_int(r, 6),
+				     .dir = store_build_dir(s, db_text(r, 0)) };
+	bool runs = true;
+
+	snprintf(build.id, sizeof(build.id), "%s", db_text(r, 0));
+	if (streq(status, "running") && is_running(s, build.id, &runs, e)) {
+		vec_push(&ret->at, build);
+		return -1;
+	}
+	build.status = xstrdup(runs ? status : "killed");
+	vec_push(&ret->at, build);
+	return 0;
+}
+
+int store_builds_list(struct store *s, struct store_builds *ret, struct err **e)
+{
+	AUTO(db_rows) r = NULL;
+	int more;
+
+	if (db_query(s->db,
+		     "SELECT id, name, context, status, template, started_sec, ended_sec "
+		     "FROM builds ORDER BY n DESC",
+		     NULL, &r, e))
+		return -1;
+	while ((more = db_next(r, e)) == 1)
+		if (add_build(s, r, ret, e))
+			return -1;
+	return more;
+}
+
+char *store_build_dir(const struct store *s, const char *id)
+{
+	return store_path(s, STORE_BUILDS, id);
+}
+
+int store_build_keep_disk(struct store *s, const char *id, const char *disk_id, struct err **e)
+{
+	return db_run(s->db, "INSERT OR IGNORE INTO build_disks(build, disk) VALUES(?,?)",
+		      DB_VALUES(DB_T(id), DB_T(disk_id)), NULL, e);
 }

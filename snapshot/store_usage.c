@@ -109,6 +109,28 @@ static int hold_for_templates(struct store *s, struct store_usage *u, const stru
 	return more;
 }
 
+/* What failed builds had come to, for `kiln debug`. */
+static int hold_for_builds(struct store *s, struct store_usage *u, const struct strv *ids,
+			   size_t first, struct err **e)
+{
+	AUTO(db_rows) r = NULL;
+	int more;
+
+	if (db_query(s->db,
+		     "SELECT d.disk, coalesce(b.name, b.id) FROM build_disks d "
+		     "JOIN builds b ON b.id = d.build ORDER BY b.n",
+		     NULL, &r, e))
+		return -1;
+	while ((more = db_next(r, e)) == 1) {
+		int at = find_item(ids, first, db_text(r, 0));
+		autofree char *why = xasprintf("the failed build of %s", db_text(r, 1));
+
+		if (at >= 0)
+			usage_keep(&u->items.at[at], why);
+	}
+	return more;
+}
+
 static int collect_disks(struct store *s, struct store_usage *u, struct err **e)
 {
 	AUTO(db_rows) r = NULL;
@@ -134,6 +156,7 @@ static int collect_disks(struct store *s, struct store_usage *u, struct err **e)
 			return -1;
 	}
 	return more < 0 || hold_for_templates(s, u, &ids, first, e) ||
+			       hold_for_builds(s, u, &ids, first, e) ||
 			       hold_removed(s, u, &ids, first, e)
 		       ? -1
 		       : 0;

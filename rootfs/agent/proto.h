@@ -60,10 +60,10 @@
  *           comes before its nonce. RESUME forgets ids: the service goes on and is known by
  *           SERVICE alone; other processes go on, nobody hears of them.
  *
- * Disks:    SETUP lists the disks beside the root's, in the order in which later requests
- * number them. The guest mounts each where no process of the image can reach it. What COPY,
- *           DIGEST and the mounts of EXEC read is a directory of such a disk (`root`): links in
- *           it are followed inside it.
+ * Disks:    SETUP lists the disks beside the root's; later requests number them in that
+ *           order. The guest mounts each where no process of the image can reach it. What
+ *           COPY, DIGEST and the mounts of EXEC read is a directory of such a disk (`root`):
+ *           links in it are followed inside it.
  *
  * Mounts:   EXEC may list what only this command sees (struct proto_mount): they are made in a
  *           mount namespace of its own, in the order given. Mount points that were missing are
@@ -123,7 +123,8 @@ enum proto_type {
 	PROTO_MKDIR = 4,     /* struct proto_mkdir; OK: empty */
 	PROTO_PROBE = 5,     /* struct proto_probe; OK: u8 is ready, string seen */
 	PROTO_LISTENING = 6, /* OK: string */
-	PROTO_FREEZE = 7,    /* OK: every disk is synced, the root frozen. Then only THAW is allowed */
+	PROTO_FREEZE =
+		7, /* OK: every disk is synced, the root frozen. Then only THAW is allowed */
 	PROTO_THAW = 8,
 	PROTO_QUIESCE = 9,   /* OK is the last frame until RESUME */
 	PROTO_IDENTIFY = 10, /* struct proto_identify; OK: empty */

@@ -45,8 +45,8 @@ int selection_excludes(const struct selection *s, const char *path, struct fail 
  * the directory. */
 int selection_excludes_all(const struct selection *s, int fd, const char *path, struct fail *f);
 
-/* "." and "..", and the directory that every ext4 file system has for e2fsck(8): nobody has put it
- * into an image. */
+/* "." and "..", and the directory that every ext4 file system has for e2fsck(8): nobody has put
+ * it into an image. */
 struct dirent;
 bool selection_is_none(const struct dirent *d);
 /* The other names in a directory, sorted; malloc'ed as a whole. NULL with

@@ -3,13 +3,13 @@
 # takes: 5 s
 . "$(dirname "$0")/../lib/lib.sh"
 
-COMMANDS="build run flatten ls inspect rm prune logs doctor dockerfile"
+COMMANDS="build explain debug run flatten ls inspect rm prune logs doctor dockerfile"
 
 # The man page that describes a command.
 man_page()
 {
 	case $1 in
-	build | run | flatten | dockerfile) echo "$TOP/docs/man/kiln-$1.1" ;;
+	build | explain | debug | run | flatten | dockerfile) echo "$TOP/docs/man/kiln-$1.1" ;;
 	*) echo "$TOP/docs/man/kiln-templates.1" ;;
 	esac
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # kiln prune and the limit of the build cache.
-# takes: 30 s
+# takes: 45 s
 . "$(dirname "$0")/../lib/lib.sh"
 
 SMALL=(--memory 256)
@@ -105,6 +105,29 @@ limit_is_kept()
 	says_one_line 'KILN_CACHE_MAX takes a size like 20g, or none, not "lots"'
 }
 
+# Layers of an image whose disk is there are needed no more; what its name means is.
+blobs_go()
+{
+	export KILN_HOME=$TMP/blobs
+	registry_start
+	push "$BUILD/images/busybox:1" test/busybox:1
+	context remote <<-END
+		FROM $REGISTRY/test/busybox:1
+		RUN echo one >/one
+	END
+	build remote remote "${SMALL[@]}"
+	ok kiln prune --dry-run
+	grep -qE "^blob .* goes +layer of $REGISTRY/test/busybox:1" "$OUT" || no "no layer goes"
+	grep -qE "^blob .* needed +manifest of $REGISTRY/test/busybox:1" "$OUT" || no "no manifest stays"
+	ok kiln prune
+	kill "$REGISTRY_PID"
+	wait_until 10 has_ended "$REGISTRY_PID" "$(began_at "$REGISTRY_PID")" || true
+	echo 'RUN cat /one' >>remote/Dockerfile
+	build remote remote "${SMALL[@]}"
+	says CACHED
+	store_is_sound
+}
+
 bad_use_is_said()
 {
 	fails 2 kiln prune --keep-storage much
@@ -120,4 +143,5 @@ it "it removes what nothing needs, and nothing else" removes_what_nothing_needs
 it "a clone that runs keeps its disks, even of a removed template" keeps_what_a_clone_needs
 it "a build that runs keeps its disks" keeps_what_a_build_needs
 it "after a build the cache is cut down to its limit" limit_is_kept
+it "image layers go, and builds go on without a registry" blobs_go
 it "bad options are said, an empty cache is fine" bad_use_is_said

@@ -51,6 +51,10 @@ static void test_str(void **state)
 	assert_int_equal(s.len, 0);
 	str_add_visible(&s, "a\x1b[31m\n\x7f", 8);
 	assert_string_equal(s.at, "a\\x1b[31m\n\\x7f");
+	str_clear(&s);
+	/* UTF-8 passes; a control in it, a lone 8-bit control and half a character don't. */
+	str_add_visible(&s, "\xc3\xa9\xe4\xb8\xad \xc2\x9b\x9b\xe4\xb8", 11);
+	assert_string_equal(s.at, "\xc3\xa9\xe4\xb8\xad \\xc2\\x9b\\x9b\\xe4\\xb8");
 	taken = str_take(&s);
 	free(taken);
 	assert_string_equal(s.at, "");
@@ -192,6 +196,12 @@ static void test_json_writing(void **state)
 	assert_string_equal(text, "{\"a\":[1,null,\"\xef\xbf\xbd"
 				  "a\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"],"
 				  "\"b\":false}");
+	free(text);
+	json_free(o);
+	/* Controls a terminal may obey. */
+	o = json_from_strn("\033\177\xc2\x9b\xc2\xa0", 6);
+	text = json_text(o);
+	assert_string_equal(text, "\"\\u001B\\u007f\\u009b\xc2\xa0\"");
 	free(text);
 	json_free(o);
 }
@@ -371,6 +381,36 @@ static void test_proc_fds(void **state)
 	close(extra);
 }
 
+static void test_copy_sparse(void **state)
+{
+	char dir[] = "/tmp/kiln-test-XXXXXX";
+	autofree char *from = NULL, *to = NULL;
+	struct err *e = NULL;
+	struct stat st;
+	char tail[5] = "";
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	from = xasprintf("%s/from", dir);
+	to = xasprintf("%s/to", dir);
+	fd = open(from, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(pwrite(fd, "head", 4, 0), 4);
+	assert_int_equal(pwrite(fd, "tail", 4, 50 << 20), 4);
+	assert_int_equal(ftruncate(fd, 100 << 20), 0);
+	close(fd);
+	assert_ok(fs_copy_sparse(from, to, &e), e);
+	fd = open(to, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 100 << 20);
+	assert_true(st.st_blocks * 512 < 1 << 20);
+	assert_int_equal(pread(fd, tail, 4, 50 << 20), 4);
+	assert_string_equal(tail, "tail");
+	close(fd);
+	assert_fails(fs_copy_sparse(from, to, &e), e, ERR_SYS, "making");
+	assert_ok(fs_remove_tree(dir, &e), e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,7 +421,7 @@ int main(void)
 		cmocka_unit_test(test_sha256),        cmocka_unit_test(test_fs),
 		cmocka_unit_test(test_proc_run),      cmocka_unit_test(test_proc_fds),
 		cmocka_unit_test(test_proc_run_opts), cmocka_unit_test(test_base64),
-		cmocka_unit_test(test_err_copy),
+		cmocka_unit_test(test_err_copy),      cmocka_unit_test(test_copy_sparse),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

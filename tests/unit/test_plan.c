@@ -102,6 +102,7 @@ static void test_environment(void **state)
 		    "[FROM_BASE=1] "
 		    "[PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin] "
 		    "[V=given] [W=given-w] [A=1] [B=] [C=x y] [D=12]");
+	expect_list(&run->args, "[V] [W]");
 	assert_string_equal(strv_env_get(&target(p)->steps.at[1].env, "A"), "3");
 	/* ARGs are no part of the image, ENV is. */
 	assert_null(strv_env_get(&target(p)->config.env, "V"));

@@ -303,6 +303,7 @@ static void test_guest_output(void **state)
 
 	add_secret(f, "t", "s3cr3t-value", 12);
 	s = secret_scan_new(&f->secrets, f->progress);
+	progress_begin(f->progress, "step");
 	o = guest_output_new(f->progress, s, &log, 30);
 	guest_output_feed(o, 1, "out s3cr3t-", 11);
 	guest_output_feed(o, 2, "err\n", 4);

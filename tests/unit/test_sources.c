@@ -10,10 +10,10 @@ static void test_clean(void **state)
 		const char *want;
 		size_t kept;
 	} cases[] = {
-		{ "/a//b/", false, "a/b", 0 },	  { "../../etc", false, "etc", 0 },
-		{ ".", false, "", 0 },		  { "a/./b", false, "a/b", 0 },
-		{ "a/./b", true, "a/./b", 4 },	  { "/x/../a/./b/./c/", true, "a/./b/c", 4 },
-		{ "./a/b", true, "a/b", 0 },	  { "a/./", true, "a/./", 4 },
+		{ "/a//b/", false, "a/b", 0 }, { "../../etc", false, "etc", 0 },
+		{ ".", false, "", 0 },         { "a/./b", false, "a/b", 0 },
+		{ "a/./b", true, "a/./b", 4 }, { "/x/../a/./b/./c/", true, "a/./b/c", 4 },
+		{ "./a/b", true, "a/b", 0 },   { "a/./", true, "a/./", 4 },
 	};
 
 	(void)state;
@@ -27,8 +27,8 @@ static void test_clean(void **state)
 
 static void test_excludes(void **state)
 {
-	static const char *const given[] = { " /a/ ", "!  b/./c", "", "**x", "**x*", "d/**e", "**",
-					     "a/**", "\\**" };
+	static const char *const given[] = { " /a/ ", "!  b/./c", "",     "**x", "**x*",
+					     "d/**e", "**",       "a/**", "\\**" };
 	autostrv in = STRV_INIT, out = STRV_INIT;
 	autostr got = STR_INIT;
 	struct err *e = NULL;

@@ -3,8 +3,10 @@
 
 #include "builder/stage.h"
 
-static const char digest_1[] = "1111111111111111111111111111111111111111111111111111111111111111";
-static const char digest_2[] = "2222222222222222222222222222222222222222222222222222222222222222";
+static const char digest_1[] =
+	"1111111111111111111111111111111111111111111111111111111111111111";
+static const char digest_2[] =
+	"2222222222222222222222222222222222222222222222222222222222222222";
 
 /* A plan and its graph, on images that are named after themselves. */
 struct built {
@@ -73,7 +75,7 @@ static void learn(struct built *b, struct tree_read *r, const char *content)
 	assert_ok(tree_read_learn(&b->graph, r, content, &e), e);
 }
 
-#define TWO_STAGES(made, read)                                                         \
+#define TWO_STAGES(made, read)                                                          \
 	"FROM x AS a\nRUN " made "\nFROM y\nRUN first\nCOPY --from=a " read " /g\nRUN " \
 	"last\n"
 
@@ -107,7 +109,8 @@ static void keys_wait_for_content(void **state)
 	build_of(f, TWO_STAGES("make", "/f2"), &other);
 	assert_int_equal(settle(&other)->n_keyed, 1);
 	learn(&other, &settle(&other)->steps[1].reads.at[0], digest_2);
-	assert_string_not_equal(stage_key(&other.graph, settle(&other)), stage_key(&b.graph, s));
+	assert_string_not_equal(stage_key(&other.graph, settle(&other)),
+				stage_key(&b.graph, s));
 	built_release(&other);
 	built_release(&b);
 }

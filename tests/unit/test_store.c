@@ -480,6 +480,22 @@ static void test_builds(void **state)
 	assert_string_equal(status, "failed");
 }
 
+/* The id goes before a name that looks like it, and before newer builds. */
+static void test_build_log_by_id(void **state)
+{
+	struct fixture *f = *state;
+	char id[STORE_ID_MAX], other[STORE_ID_MAX];
+	autofree char *log = NULL, *other_log = NULL, *path = NULL, *status = NULL;
+	struct err *e = NULL;
+
+	assert_ok(store_build_begin(f->s, NULL, "/ctx", id, &log, &e), e);
+	assert_ok(store_build_end(f->s, id, "failed", NULL, &e), e);
+	assert_ok(store_build_begin(f->s, id, "/ctx", other, &other_log, &e), e);
+	assert_int_equal(store_build_log(f->s, id, &path, &status, &e), 1);
+	assert_string_equal(path, log);
+	assert_string_equal(status, "failed");
+}
+
 static void test_build_that_was_killed(void **state)
 {
 	struct fixture *f = *state;
@@ -568,6 +584,7 @@ int main(void)
 		with_store(test_template_damaged),
 		with_store(test_template_add_fails),
 		with_store(test_builds),
+		with_store(test_build_log_by_id),
 		with_store(test_build_that_was_killed),
 		with_store(test_builds_are_kept_in_number),
 		with_store(test_orphans_go_and_others_stay),
