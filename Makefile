@@ -69,7 +69,8 @@ guest: | deps-run                 ## fetch the guest kernel into build/guest
 	@scripts/fetch-kernel build/guest || \
 		{ [ "$$(id -u)" = 0 ] && apt-get -q update >&2 && scripts/fetch-kernel build/guest; }
 
-IMAGES ?= debian busybox node
+# The larger ones are for the tests that only SLOW=1 runs.
+IMAGES ?= debian busybox node $(if $(SLOW),services tools chromium)
 images: | deps-run+images         ## make the base images of demo and tests in build/images
 	@scripts/make-images build/images $(IMAGES)
 
@@ -159,7 +160,7 @@ blackbox: all images tests-built  ## black-box tests; ONLY="t0100 t0200" picks s
 # What the black-box tests use beside the program.
 tests-built: deps-images+check build/hello $(B)/play
 
-check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined
+check: all images tests-built $(UNIT) $(REPLAYS) $(FUZZERS)  ## all tests; WERROR=1, SAN=address,undefined, SLOW=1
 	@FUZZ_SECONDS=5 tests/run
 
 # What needs clang or cmocka waits until they are there.
@@ -180,8 +181,12 @@ demo: all deps-images+demo            ## build examples/web and resume it twice
 	@scripts/make-images build/images debian
 	@scripts/demo
 
+demo-agents: all deps-images+demo     ## build the three agents of examples/ and ask each its version
+	@scripts/make-images build/images node
+	@scripts/demo-agents
+
 bench: all deps-images+check+bench build/hello  ## measure; ratios against other programs
-	@scripts/make-images build/images debian busybox agents agents-zstd small
+	@scripts/make-images build/images debian busybox node agents agents-zstd small
 	@scripts/bench
 
 HEADERS := $(foreach m,$(MODULES) rootfs/agent,$(wildcard $(m)/*.h))
@@ -197,7 +202,8 @@ format: | deps-lint               ## show where clang-format would differ
 lint: | deps-lint                 ## cppcheck, shellcheck, mandoc
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=comparePointers -j2 $(MODULES:%=-I$(B)/see/%) $(MODULES)
-	@git ls-files scripts tests .ci | xargs grep -lE '^#!/(bin/|usr/bin/env )(sh|bash)' | \
+	@git ls-files scripts tests examples .ci ':!*/Dockerfile' | \
+		xargs grep -lE '^#(!/(bin/|usr/bin/env )(sh|bash)| shellcheck shell=)' | \
 		xargs shellcheck -x -S warning
 	@mandoc -T lint -W warning docs/man/*.1
 
@@ -224,7 +230,7 @@ clean:                            ## remove what was built (not the guest kernel
 distclean: clean                  ## remove everything that is not in the repository
 	rm -rf build
 
-.PHONY: all guest images unit fuzz replay blackbox tests-built check demo bench headers format lint \
+.PHONY: all guest images unit fuzz replay blackbox tests-built check demo demo-agents bench headers format lint \
 	complexity install help clean distclean FORCE
 .SECONDARY:
 .DEFAULT_GOAL := all

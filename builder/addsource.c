@@ -89,6 +89,24 @@ static int need_work(struct addsources *a, struct err **e)
 	return a->work ? 0 : workdir_new(a->store, &a->work, e);
 }
 
+static const char unpacked[] = ".unpacked"; /* at the end of an archive's place */
+
+bool addsource_is_unpacked(const char *path)
+{
+	const char *name = path + strlen(ADDSOURCE_DIR "/");
+
+	return str_starts(path, ADDSOURCE_DIR "/") && !strchr(name, '/') &&
+	       str_ends(name, unpacked);
+}
+
+static void mark_unpacked(struct addtree *t)
+{
+	char *prefix = xasprintf("%s%s", t->prefix, unpacked);
+
+	free(t->prefix);
+	t->prefix = prefix;
+}
+
 static struct addtree *new_tree(struct addsources *a, enum addtree_kind kind)
 {
 	struct addtree *t = xcalloc(1, sizeof(*t));
@@ -247,8 +265,10 @@ static int choose_kind(struct addsources *a, struct addtree *t, struct err **e)
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "opening %s", path);
-	if (rootfs_is_archive(fd))
+	if (rootfs_is_archive(fd)) {
 		t->kind = TREE_UNPACKED_URL;
+		mark_unpacked(t);
+	}
 	return 0;
 }
 
@@ -336,6 +356,7 @@ char *addsources_archive(struct addsources *a, struct context *c, const char *pa
 {
 	struct addtree *t = new_tree(a, TREE_ARCHIVE);
 
+	mark_unpacked(t);
 	t->from = c;
 	t->path = xstrdup(path);
 	t->seen = *seen;

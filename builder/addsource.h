@@ -22,6 +22,7 @@
 #ifndef BUILDER_ADDSOURCE_H
 #define BUILDER_ADDSOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -38,6 +39,9 @@ struct add_flags {
 	const char *checksum; /* expanded; NULL or "": none */
 	int keeps_git_dir, is_unpacked;
 };
+
+/* Is the path of a selection an archive's content? What --chmod says isn't for it. */
+bool addsource_is_unpacked(const char *path);
 
 struct addsources; /* of one build */
 int addsources_new(struct store *store, struct addsources **ret, struct err **e);

@@ -44,6 +44,7 @@ static void list_layers(const struct oci_image *image, struct oci_fetch *fetch,
 		arrivals[i] = (struct arrival){ fetch, i };
 		layers[i] = (struct rootfs_layer){
 			.size_bytes = (uint64_t)l->size_bytes,
+			.name = *l->digest ? l->digest : NULL,
 			.diff_id = *l->diff_id ? l->diff_id : NULL,
 		};
 		if (l->path) {

@@ -20,13 +20,13 @@ static const char *base_name(const char *path)
 }
 
 /* In docker's words, and what to do. */
-static int not_there(const char *name, struct err **e)
+static int not_there(const struct finder *f, const char *name, struct err **e)
 {
 	err_drop(e);
 	return err_set(e, ERR_NOTFOUND,
-		       "failed to read dockerfile: open %s: no such file or directory (-f FILE "
-		       "names another one)",
-		       name);
+		       "failed to read dockerfile: open %s: no such file or directory (build "
+		       "context %s; -f FILE names another one)",
+		       name, f->o->context);
 }
 
 static int read_named(struct finder *f, const char *name, struct err **e)
@@ -39,7 +39,7 @@ static int read_named(struct finder *f, const char *name, struct err **e)
 	} else if (contextsource_read(f->source, name, &f->to->text, e) == 0) {
 		return 0;
 	}
-	return (*e)->code == ERR_NOTFOUND ? not_there(name, e)
+	return (*e)->code == ERR_NOTFOUND ? not_there(f, name, e)
 					  : err_wrap(e, "failed to read dockerfile");
 }
 
@@ -59,7 +59,7 @@ static int read_default(struct finder *f, struct err **e)
 		if (i == 0)
 			err_drop(e);
 	}
-	return not_there("Dockerfile", e);
+	return not_there(f, "Dockerfile", e);
 }
 
 static int read_stdin(struct finder *f, struct err **e)

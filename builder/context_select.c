@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "builder/context_internal.h"
+#include "builder/contextsource.h"
 #include "builder/sources.h"
 #include "dockerfile/value.h"
 #include "rootfs/agent/glob.h"
@@ -114,20 +115,39 @@ static int resolve(struct selecting *s, const char *path, struct resolution *r, 
 	return 0;
 }
 
+/* As docker says it; why is what more there is to say. */
+static int not_found(const char *source, const char *why, struct err **e)
+{
+	autofree char *path = path_inside(source);
+
+	return err_set(e, ERR_USAGE, "failed to compute cache key: \"/%s\": not found%s", path,
+		       why);
+}
+
 static int missing(struct context *c, const char *source, const struct resolution *r,
 		   struct err **e)
 {
+	/* Where the context is tells nothing if it is a directory of ours. */
+	bool is_ours = c->source && c->source->work;
+	autofree char *where = xasprintf("%s%s", is_ours ? "" : " ", is_ours ? "" : c->dir);
+	autofree char *why = NULL;
+
 	if (r->escape)
-		return err_set(e, ERR_USAGE,
-			       "\"%s\": the symbolic link %s points to %s, which is outside "
-			       "the build context %s",
-			       source, r->escape, r->escape_to, c->dir);
-	if (climbs_out(source))
-		return err_set(e, ERR_USAGE,
-			       "\"%s\": not found: it is outside the build context %s", source,
-			       c->dir);
-	return err_set(e, ERR_USAGE, "\"%s\": not found in the build context %s", source,
-		       c->dir);
+		why = xasprintf(": the symbolic link %s points to %s, which is outside the "
+				"build context%s",
+				r->escape, r->escape_to, where);
+	else if (climbs_out(source))
+		why = xasprintf(": %s is outside the build context%s", source, where);
+	else
+		why = xasprintf(" in the build context%s", where);
+	return not_found(source, why, e);
+}
+
+static int ignored(struct context *c, const char *source, struct err **e)
+{
+	autofree char *why = xasprintf(": it is excluded by %s", c->ignore_name);
+
+	return not_found(source, why, e);
 }
 
 /* The directories that --parents keeps bring their metadata. */
@@ -222,8 +242,7 @@ static int walk_found(struct selecting *s, const struct found *at, const char *r
 	if (walk_one(&w, real, &is_kept, e))
 		return -1;
 	if (!is_kept)
-		return err_set(e, ERR_USAGE, "\"%s\": not found: it is excluded by %s",
-			       at->source, s->c->ignore_name);
+		return ignored(s->c, at->source, e);
 	return 0;
 }
 

@@ -81,8 +81,6 @@ void progress_done(struct progress *p);
 void progress_cached(struct progress *p);
 void progress_failed(struct progress *p);
 void progress_failed_by(struct progress *p, const struct err *e);
-/* Whether its tail holds this text. */
-bool progress_tail_has(struct progress *p, const char *text);
 /* A remark; of the build as a whole if no vertex is open. */
 void progress_note(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -92,19 +92,6 @@ void progress_failed_by(struct progress *p, const struct err *e)
 		vertex_failed(v, why);
 }
 
-bool progress_tail_has(struct progress *p, const char *text)
-{
-	struct vertex *v = progress_current(p);
-	autostrv lines = STRV_INIT;
-
-	if (v)
-		vertex_tail(v, &lines);
-	for (size_t i = 0; i < lines.n; i++)
-		if (strstr(lines.at[i], text))
-			return true;
-	return false;
-}
-
 void progress_note(struct progress *p, const char *fmt, ...)
 {
 	va_list ap;

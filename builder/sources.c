@@ -6,41 +6,17 @@
 #include "dockerfile/ignore.h"
 #include "rootfs/agent/glob.h"
 
-static char *clean(const char *source)
-{
-	autostr out = STR_INIT;
-
-	for (const char *at = source; *at;) {
-		size_t n = strcspn(at, "/");
-
-		if (n == 2 && strncmp(at, "..", 2) == 0) {
-			char *slash = strrchr(out.at, '/');
-
-			out.len = slash ? (size_t)(slash - out.at) : 0;
-			if (out.cap)
-				out.at[out.len] = '\0';
-		} else if (n && !(n == 1 && *at == '.')) {
-			if (out.len)
-				str_addc(&out, '/');
-			str_addn(&out, at, n);
-		}
-		at += n;
-		at += *at == '/';
-	}
-	return str_take(&out);
-}
-
 char *source_clean(const char *source, bool has_parents)
 {
 	const char *pivot = has_parents ? strstr(source, "/./") : NULL;
 	autofree char *front = NULL, *back = NULL;
 
 	if (!pivot)
-		return clean(source);
+		return path_inside(source);
 	autofree char *before = xstrndup(source, (size_t)(pivot - source));
 
-	front = clean(before);
-	back = clean(pivot + 3);
+	front = path_inside(before);
+	back = path_inside(pivot + 3);
 	return *front ? xasprintf("%s/./%s", front, back) : take(back);
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "builder/addsource.h"
 #include "builder/debug.h"
 #include "builder/guest_output.h"
 #include "builder/sources.h"
@@ -106,6 +107,32 @@ static int run_command(const struct steps_opts *o, const struct step_disks *disk
 	return -1;
 }
 
+/* Paths in a row that --chmod is for, or is not for (archives); *i is the first one behind
+ * them. */
+static int copy_some(struct agentlink *link, const struct agent_copy *all, size_t *i,
+		     struct err **e)
+{
+	const struct strv *paths = all->from.sources;
+	bool is_unpacked = addsource_is_unpacked(paths->at[*i]);
+	struct agent_copy copy = *all;
+	autostrv some = STRV_INIT;
+
+	for (; *i < paths->n && addsource_is_unpacked(paths->at[*i]) == is_unpacked; ++*i)
+		strv_push(&some, paths->at[*i]);
+	copy.from.sources = &some;
+	if (is_unpacked)
+		copy.chmod = "";
+	return agent_copy(link, &copy, e);
+}
+
+static int copy_selected(struct agentlink *link, const struct agent_copy *all, struct err **e)
+{
+	for (size_t i = 0; i < all->from.sources->n;)
+		if (copy_some(link, all, &i, e))
+			return -1;
+	return 0;
+}
+
 /* What comes from the context, and inline files; then what comes from another tree. */
 static int run_copy(const struct step_disks *disks, struct agentlink *link,
 		    const struct stage_step *s, struct err **e)
@@ -127,7 +154,7 @@ static int run_copy(const struct step_disks *disks, struct agentlink *link,
 						      .sources = &s->selection.paths,
 						      .has_parents = step->flags.has_parents,
 						      .is_literal = true };
-		if (agent_copy(link, &copy, e))
+		if (copy_selected(link, &copy, e))
 			return -1;
 	}
 	vec_each (r, &s->reads) {

@@ -253,17 +253,30 @@ static void lint_release(struct lint *l)
 	strv_release(&l->declared);
 }
 
+struct numbered {
+	struct df_warning w;
+	size_t number;
+};
+
+static int by_line(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+
+	if (x->w.line != y->w.line)
+		return x->w.line < y->w.line ? -1 : 1;
+	return x->number < y->number ? -1 : 1;
+}
+
 /* By line; what was found first stays first. */
 static void sort_warnings(struct df_warnings *v)
 {
-	for (size_t i = 1; i < v->n; i++) {
-		struct df_warning w = v->at[i];
-		size_t k = i;
+	autofree struct numbered *all = xcalloc(v->n + 1, sizeof(*all));
 
-		for (; k > 0 && v->at[k - 1].line > w.line; k--)
-			v->at[k] = v->at[k - 1];
-		v->at[k] = w;
-	}
+	for (size_t i = 0; i < v->n; i++)
+		all[i] = (struct numbered){ v->at[i], i };
+	qsort(all, v->n, sizeof(*all), by_line);
+	for (size_t i = 0; i < v->n; i++)
+		v->at[i] = all[i].w;
 }
 
 int dockerfile_lint(const struct dockerfile *df, const struct lint_opts *o,

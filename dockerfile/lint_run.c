@@ -33,12 +33,18 @@ static bool holds(const struct strv *v, const char *name)
 	return false;
 }
 
+/* Among thousands of variables a suggestion costs more than it helps. */
+enum { SUGGEST_AMONG_MAX = 1000 };
+
 static const char *nearest_variable(const struct strv *env, const char *name)
 {
-	autofree const char **names = xcalloc(env->n + 1, sizeof(*names));
+	autofree const char **names = NULL;
 	autostrv keys = STRV_INIT;
 	const char *near;
 
+	if (env->n > SUGGEST_AMONG_MAX)
+		return NULL;
+	names = xcalloc(env->n + 1, sizeof(*names));
 	for (size_t i = 0; i < env->n; i++) {
 		strv_push_take(&keys, xstrndup(env->at[i], strcspn(env->at[i], "=")));
 		names[i] = keys.at[i];

@@ -37,12 +37,13 @@ static uint64_t stored_bytes(const struct rootfs_layer *l)
 static int layer_failed(const struct flatten *f, size_t i, struct err **e)
 {
 	const struct rootfs_layer *from = &f->opts->layers[i];
-	const char *name = from->digest ? from->digest : from->diff_id;
+	const char *names[] = { from->name, from->digest, from->diff_id, from->path };
+	size_t k = 0;
 
+	while (k < 3 && !names[k])
+		k++;
 	return err_wrap(e, "layer %zu of %zu (%s)", i + 1, f->opts->n_layers,
-			name         ? name
-			: from->path ? from->path
-				     : "no digest");
+			names[k] ? names[k] : "no name");
 }
 
 static int open_layer(struct flatten *f, size_t i, struct layer **ret, struct err **e)

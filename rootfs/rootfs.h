@@ -37,6 +37,7 @@ struct rootfs_layer {
 	 */
 	int (*read)(void *arg, void *buf, size_t cap, size_t *ret_n, struct err **e);
 	void *arg;
+	const char *name;    /* what messages call it; NULL: a digest, or the path */
 	const char *digest;  /* "sha256:..." of these bytes, checked while reading; NULL: the
 				caller checks it */
 	const char *diff_id; /* "sha256:..." of the uncompressed tar, checked while reading;

@@ -51,7 +51,7 @@ every_kind_of_source()
 	context c <<-END
 		FROM busybox:1
 		ADD plain.tar /plain
-		ADD a.gz b.bz2 /many/
+		ADD --chmod=777 a.gz b.bz2 /many/
 		ADD c.xz /xz/
 		ADD d.zst /zst
 		ADD --unpack=false a.gz /kept/

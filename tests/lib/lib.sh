@@ -290,10 +290,24 @@ free_port()
 s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# fetch URL: the page, on standard output of the last command.
+# fetch [OPTION...] URL: the page, on standard output of the last command.
 fetch()
 {
-	ok curl -sS --max-time 20 "$1"
+	ok curl -sS --max-time 20 "$@"
+}
+
+# serve NAME GUEST-PORT: a clone of it in the background; PORT is where the host finds that port.
+serve()
+{
+	start_bg kiln run "$1" -p "0:$2"
+	wait_until "$LIMIT_SEC" is_serving "$2" || no "no clone of $1: $(cat "$ERR.bg")" || return 1
+	PORT=$(sed -n "s/^127\.0\.0\.1:\([0-9]*\) -> $2\$/\1/p" "$OUT.bg")
+}
+
+is_serving()
+{
+	! is_zombie "$BG" || return 0
+	grep -q -- " -> $1\$" "$OUT.bg"
 }
 
 answers()
@@ -310,6 +324,14 @@ print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 # --- making -------------------------------------------------------------------------------------
+
+# layout NAME:TAG: that base image, as a value of --build-context.
+layout()
+{
+	[ -e "$BUILD/images/${1%:*}/index.json" ] || no "no image $1: make images IMAGES=${1%:*}" >&2 ||
+		return 1
+	echo "oci-layout://$BUILD/images/$1"
+}
 
 # context DIR: an empty build context; its Dockerfile comes from standard input.
 context()

@@ -53,7 +53,7 @@ def from_dir(root):
                 st.st_mode,
                 st.st_uid,
                 st.st_gid,
-                int(st.st_mtime),
+                st.st_mtime_ns // 10**9,
                 st.st_ino,
                 content(full, st),
                 # The judge's own bookkeeping.

@@ -160,7 +160,7 @@ static void test_refused_sources(void **state)
 
 	(void)state;
 	assert_fails(select_in(NULL, "nosuch", false, NULL, NULL, &e), e, ERR_USAGE,
-		     "\"nosuch\": not found in the build context");
+		     "\"/nosuch\": not found in the build context");
 	assert_fails(select_in(NULL, "nosuch/*.c", false, NULL, NULL, &e), e, ERR_USAGE,
 		     "not found");
 	assert_fails(select_in(NULL, "../../x", false, NULL, NULL, &e), e, ERR_USAGE,
@@ -219,7 +219,7 @@ static void test_archives(void **state)
 	assert_ok(proc_run(argv, 100, &out, &e), e);
 	assert_ok(proc_run(gz, 100, &out, &e), e);
 	assert_ok(select_in(NULL, "x.tar.gz", true, NULL, &paths, &e), e);
-	assert_string_equal(paths.at[0], ADDSOURCE_DIR "/0");
+	assert_string_equal(paths.at[0], ADDSOURCE_DIR "/0.unpacked");
 	assert_ok(select_in(NULL, "x.tar.gz", false, NULL, &paths, &e), e);
 	assert_string_equal(paths.at[0], "x.tar.gz");
 	assert_ok(select_in(NULL, "a.txt.gz", true, NULL, &paths, &e), e);

@@ -1,0 +1,4 @@
+greet()
+{
+	echo "greetings from $1"
+}

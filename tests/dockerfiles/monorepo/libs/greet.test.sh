@@ -1,0 +1,2 @@
+. ./greet.sh
+[ "$(greet you)" = "greetings from you" ]
