@@ -143,6 +143,24 @@ static struct store_build *find_name(struct store_builds *builds, const char *wh
 	return newest;
 }
 
+/* A build is listed under the first of its names; its record has all of them. */
+static struct store_build *find_further_name(struct store_builds *builds, const char *what)
+{
+	autofree char *name = full_name(what);
+
+	for (size_t i = 0; name && i < builds->at.n; i++) {
+		AUTO(record) record = read_record(&builds->at.at[i]);
+
+		for (size_t k = 1; record && k < record->names.n; k++) {
+			autofree char *further = full_name(record->names.at[k]);
+
+			if (further && streq(further, name))
+				return &builds->at.at[i];
+		}
+	}
+	return NULL;
+}
+
 static int nothing_found(const struct store_builds *builds, const char *what, struct err **e)
 {
 	autofree const char **names = xcalloc(builds->at.n + 1, sizeof(*names));
@@ -169,6 +187,8 @@ static int choose(struct store_builds *builds, const char *what, bool wants_fail
 
 	if (!b && is_prefix(what) && find_id(builds, what, &b, e))
 		return -1;
+	if (!b && *what)
+		b = find_further_name(builds, what);
 	if (!b)
 		return nothing_found(builds, what, e);
 	ret->build = take_build(b);

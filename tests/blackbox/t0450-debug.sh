@@ -78,7 +78,7 @@ after_the_last_step()
 		RUN echo good >/state
 		ENV LEVEL=7
 	END
-	build_fails 7 start -t starting --start-cmd 'exit 3' --wait-for-file /never
+	fails 7 kiln build --progress plain -t starting --build-context "$BUSYBOX" --start-cmd 'exit 3' --wait-for-file /never start
 	# shellcheck disable=SC2016
 	ok kiln debug starting -- sh -c 'cat /state; echo $LEVEL'
 	is "$(tr '\n' ' ' <"$OUT")" "good 7 "

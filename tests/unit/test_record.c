@@ -42,6 +42,8 @@ static struct record *make(void)
 	r->kiln_version = xstrdup("1");
 	r->total_ms = 99;
 	strv_push(&r->build_args, "V=1");
+	strv_push(&r->names, "web");
+	strv_push(&r->names, "also:1");
 	r->failure.is_there = true;
 	r->failure.text = xstrdup("RUN make");
 	r->failure.disk = xstrdup("00");
@@ -215,6 +217,9 @@ static void test_history(void **state)
 	assert_ok(history_open(f->s, "web", false, &p, &e), e);
 	assert_string_equal(p.build.id, bare);
 	assert_null(p.record);
+	past_release(&p);
+	assert_ok(history_open(f->s, "also:1", false, &p, &e), e);
+	assert_string_equal(p.build.id, other);
 	past_release(&p);
 	other[8] = '\0';
 	assert_ok(history_open(f->s, other, true, &p, &e), e);
