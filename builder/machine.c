@@ -69,6 +69,16 @@ static int boot_failed(const struct machine_opts *o, struct err **e)
 	return err_wrap(e, "waiting for the guest to boot");
 }
 
+static void log_console(struct vm *vm)
+{
+	autostr console = STR_INIT;
+
+	if (!log_is_debug())
+		return;
+	vm_console_tail(vm, &console);
+	log_debug("the guest's console: %s", console.at);
+}
+
 static int set_up(struct machine *m, const struct machine_opts *o, struct err **e)
 {
 	struct agent_setup setup = {
@@ -79,19 +89,10 @@ static int set_up(struct machine *m, const struct machine_opts *o, struct err **
 		.n_disks = o->n_disks,
 	};
 
-	if (agent_setup(m->link, &setup, &m->fs_bytes, e))
-		return err_wrap(e, "setting up the guest");
-	return 0;
-}
-
-static void log_console(struct vm *vm)
-{
-	autostr console = STR_INIT;
-
-	if (!log_is_debug())
-		return;
-	vm_console_tail(vm, &console);
-	log_debug("the guest's console: %s", console.at);
+	if (agent_setup(m->link, &setup, &m->fs_bytes, e) == 0)
+		return 0;
+	log_console(m->vm);
+	return err_wrap(e, "setting up the guest");
 }
 
 static struct vm_opts vm_opts_of(const struct host *h, const struct machine_opts *o)
@@ -108,6 +109,7 @@ static struct vm_opts vm_opts_of(const struct host *h, const struct machine_opts
 		.disk_bytes = o->disk_bytes,
 		.disks = o->disks,
 		.n_disks = o->n_disks,
+		.n_disk_places = o->n_disk_places,
 		.ram_path = o->ram_path,
 		.forwards = o->forwards,
 		.n_forwards = o->n_forwards,
@@ -183,6 +185,7 @@ static int start_from(const struct preboot *p, const struct host *h,
 	struct vm_opts vm = vm_opts_of(h, o);
 
 	vm.state_path = p->state;
+	vm.n_disk_places = preboot_places(o->n_disks);
 	vm.owns_ram = o->is_saved;
 	if (o->is_saved && fs_copy_sparse(p->ram, o->ram_path, e))
 		return -1;
@@ -204,12 +207,14 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 	AUTO(machine) m = NULL;
 	struct preboot booted = { 0 };
 	struct err *why = NULL;
-	int found = preboot_find(h, o->cpus, o->memory_mib, &booted, e);
+	struct preboot_kind kind = { o->cpus, o->memory_mib, preboot_places(o->n_disks) };
+	int found = preboot_find(h, &kind, &booted, e);
 
 	if (found > 0 && start_from(&booted, h, o, &m, &why)) {
 		autofree char *text = err_text(why);
 
-		log_debug("no machine from %s: %s", booted.ram, text);
+		log_debug("no machine from %s: %s", booted.folder, text);
+		preboot_discard(&booted);
 		err_free(why);
 		remove_files(o);
 	}

@@ -45,6 +45,7 @@ struct machine_opts {
 	const char *overlay_path;
 	const struct vm_disk *disks; /* beside the root's; the guest numbers them alike */
 	size_t n_disks;
+	size_t n_disk_places; /* 0: as many as disks; see vm.h */
 	const char *ram_path;
 	bool is_build;
 	bool is_saved; /* ram_path will be a template's; else it may not come into being */

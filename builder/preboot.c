@@ -14,9 +14,18 @@
 
 void preboot_release(struct preboot *p)
 {
+	free(p->folder);
 	free(p->ram);
 	free(p->state);
 	*p = (struct preboot){ 0 };
+}
+
+void preboot_discard(const struct preboot *p)
+{
+	struct err *ignored = NULL;
+
+	if (fs_remove_tree(p->folder, &ignored))
+		err_drop(&ignored);
 }
 
 /* "": this host does not say. */
@@ -28,7 +37,7 @@ static void host_boot_id(struct str *ret)
 		err_drop(&ignored);
 }
 
-static char *kind_folder(const struct host *h, unsigned cpus, unsigned memory_mib)
+static char *kind_folder(const struct host *h, const struct preboot_kind *kind)
 {
 	AUTO(sha256) hash = sha256_new();
 	char hex[SHA256_HEX + 1];
@@ -40,14 +49,16 @@ static char *kind_folder(const struct host *h, unsigned cpus, unsigned memory_mi
 	sha256_add_field(hash, h->vmm_version);
 	sha256_add_field(hash, h->accel);
 	sha256_add_field(hash, boot.at);
-	sha256_add_u64(hash, cpus);
-	sha256_add_u64(hash, memory_mib);
+	sha256_add_u64(hash, kind->cpus);
+	sha256_add_u64(hash, kind->memory_mib);
+	sha256_add_u64(hash, kind->n_disk_places);
 	sha256_end_hex(hash, hex);
 	return xasprintf("%s/" PREFIX "%.32s", store_cache_dir(h->store), hex);
 }
 
 static void set_paths(const char *folder, struct preboot *ret)
 {
+	ret->folder = xstrdup(folder);
 	ret->ram = xasprintf("%s/ram", folder);
 	ret->state = xasprintf("%s/state", folder);
 }
@@ -115,7 +126,7 @@ static int keep(const struct host *h, struct machine *m, const char *from, const
 }
 
 /* 1, 0, -1 as preboot_find(). */
-static int make(const struct host *h, unsigned cpus, unsigned memory_mib, const char *folder,
+static int make(const struct host *h, const struct preboot_kind *kind, const char *folder,
 		struct err **e)
 {
 	AUTO(workdir) work = NULL;
@@ -130,7 +141,10 @@ static int make(const struct host *h, unsigned cpus, unsigned memory_mib, const 
 	ram = xasprintf("%s/ram", dir);
 	if (fs_mkdirs(dir, 0700, e))
 		return -1;
-	struct machine_opts o = { .cpus = cpus, .memory_mib = memory_mib, .ram_path = ram };
+	struct machine_opts o = { .cpus = kind->cpus,
+				  .memory_mib = kind->memory_mib,
+				  .n_disk_places = kind->n_disk_places,
+				  .ram_path = ram };
 
 	if (machine_boot_bare(h, &o, &m, e))
 		return -1;
@@ -141,18 +155,29 @@ static int make(const struct host *h, unsigned cpus, unsigned memory_mib, const 
 	return 0;
 }
 
-int preboot_find(const struct host *h, unsigned cpus, unsigned memory_mib, struct preboot *ret,
+size_t preboot_places(size_t n_disks)
+{
+	static const size_t few = 4;
+
+	if (!n_disks)
+		return 1;
+	return n_disks < few ? few : 1 + VM_MAX_DISKS;
+}
+
+int preboot_find(const struct host *h, const struct preboot_kind *kind, struct preboot *ret,
 		 struct err **e)
 {
-	autofree char *folder = kind_folder(h, cpus, memory_mib);
+	autofree char *folder = kind_folder(h, kind);
 	int made;
 
+	if (!h->guest->has_disk_module)
+		return 0;
 	if (fs_exists(folder)) {
 		utimensat(AT_FDCWD, folder, NULL, 0);
 		set_paths(folder, ret);
 		return 1;
 	}
-	made = make(h, cpus, memory_mib, folder, e);
+	made = make(h, kind, folder, e);
 	if (made == 1)
 		set_paths(folder, ret);
 	return made;

@@ -365,6 +365,8 @@ static int find_guest(const char *kernel_path, struct source *s, const char *cac
 	    (s->modules && read_order(s->modules, &s->order_text, &s->order, e)) ||
 	    find_initramfs(s, cache_dir, &g->id, &g->initrd, e))
 		return -1;
+	for (size_t i = 0; i < s->order.n; i++)
+		g->has_disk_module |= str_starts(s->order.at[i], "virtio_blk");
 	g->release = release_of(s->kernel);
 	g->kernel = take(s->kernel);
 	return 0;

@@ -15,15 +15,17 @@
 #ifndef SNAPSHOT_GUEST_H
 #define SNAPSHOT_GUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 
 struct guest {
-	char *kernel;  /* path */
-	char *initrd;  /* path */
-	char *id;      /* digest of both, for templates */
-	char *release; /* "6.1.0-35-cloud-amd64", or "unknown" */
+	char *kernel;         /* path */
+	char *initrd;         /* path */
+	char *id;             /* digest of both, for templates */
+	bool has_disk_module; /* its driver of disks is loaded by the agent, not built in */
+	char *release;        /* "6.1.0-35-cloud-amd64", or "unknown" */
 };
 
 /*

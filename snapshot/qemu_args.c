@@ -254,10 +254,22 @@ static int add_network(const struct qemu_args_opts *o, struct strv *a, struct er
 	return 0;
 }
 
-/* The disks come last: a machine that is saved without any can be resumed with some, since all
- * else has kept its place. */
+static void add_empty_place(size_t i, struct strv *a)
+{
+	autofree char *node = xasprintf("empty%zu", i);
+	struct json *o = json_object_new();
+
+	json_put(o, "driver", json_from_str("null-co"));
+	json_put(o, "node-name", json_from_str(node));
+	json_put(o, "size", json_from_int(0));
+	add_json(a, "-blockdev", o);
+	add_disk_device(a, node, node);
+}
+
 int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e)
 {
+	const struct vm_opts *vm = o->vm;
+
 	add_machine(o, ret);
 	add_memory(o, ret);
 	/* A machine that resumes has its kernel in memory already. */
@@ -268,9 +280,11 @@ int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e)
 	add_channels(ret);
 	if (add_network(o, ret, e))
 		return -1;
-	if (o->vm->n_chain)
-		add_root_disk(o->vm, ret);
-	for (size_t i = 0; i < o->vm->n_disks; i++)
-		add_extra_disk(&o->vm->disks[i], i, ret);
+	if (vm->n_chain)
+		add_root_disk(vm, ret);
+	for (size_t i = 0; i < vm->n_disks; i++)
+		add_extra_disk(&vm->disks[i], i, ret);
+	for (size_t i = (vm->n_chain != 0) + vm->n_disks; i < vm->n_disk_places; i++)
+		add_empty_place(i, ret);
 	return 0;
 }

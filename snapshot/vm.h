@@ -84,6 +84,10 @@ struct vm_opts {
 	uint64_t disk_bytes;      /* virtual size of the root disk */
 	const struct vm_disk *disks;
 	size_t n_disks;
+	/* So many disk devices there are at least, the root's among them: those that are not
+	 * used are empty. A machine saved before its guest has looked at its disks can be
+	 * resumed with others in as many places. */
+	size_t n_disk_places;
 	const char *ram_path; /* boot: made here, must not exist. restore: read only, unless
 				 owns_ram */
 	bool owns_ram; /* restore: the file is this machine's alone: it may be saved again */

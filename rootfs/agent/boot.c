@@ -24,8 +24,7 @@
 
 #define NEW_ROOT "/root.new"
 #define STORE "/etcfiles"
-#define PLATFORM "/sys/bus/platform"
-#define VIRTIO_MMIO_ACPI "LNRO0005:"
+#define DISK_DRIVER "virtio_blk"
 #define SECRETS "/files"
 
 enum { DEVICE_WAIT_SEC = 60, DEVICE_PATH_MAX = 64 };
@@ -118,7 +117,9 @@ static int load_module(const char *name, struct fail *f)
 	return done;
 }
 
-static int load_modules(struct fail *f)
+/* The driver of disks waits for SETUP, or all others: a machine may be saved before that and
+ * resumed with other disks, whose sizes the driver reads when it is loaded. */
+static int load_modules(bool are_for_disks, struct fail *f)
 {
 	static struct lines l;
 	char *name;
@@ -128,7 +129,7 @@ static int load_modules(struct fail *f)
 		return 0; /* a kernel with its drivers built in */
 	lines_init(&l, fd);
 	while (!done && (name = lines_next(&l)))
-		if (*name)
+		if (*name && are_for_disks == !strncmp(name, DISK_DRIVER, strlen(DISK_DRIVER)))
 			done = load_module(name, f);
 	lines_release(&l);
 	return done;
@@ -137,7 +138,7 @@ static int load_modules(struct fail *f)
 int boot_begin(struct fail *f)
 {
 	if (mount_all(early, sizeof(early) / sizeof(*early), f) || listen_for_devices(f) ||
-	    load_modules(f))
+	    load_modules(false, f))
 		return -1;
 	return 0;
 }
@@ -217,35 +218,14 @@ static void link_dev_names(void)
 			return;
 }
 
-/* microvm's places for devices are platform devices by ACPI. Those that were empty at boot have
- * no driver; binding it looks again. */
-int boot_find_devices(struct fail *f)
-{
-	char path[512];
-	struct dirent *d;
-	DIR *dir = opendir(PLATFORM "/devices");
-
-	if (!dir)
-		return fail_sys(f, "looking for devices");
-	while ((d = readdir(dir))) {
-		if (strncmp(d->d_name, VIRTIO_MMIO_ACPI, strlen(VIRTIO_MMIO_ACPI)) != 0)
-			continue;
-		snprintf(path, sizeof(path), PLATFORM "/devices/%.64s/driver", d->d_name);
-		if (access(path, F_OK))
-			sysfile_write(PLATFORM "/drivers/virtio-mmio/bind", d->d_name);
-	}
-	closedir(dir);
-	return 0;
-}
-
 int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail *f)
 {
 	char disk[DEVICE_PATH_MAX];
 
 	mkdir(NEW_ROOT, 0700);
-	if (find_disk("root", disk, f) || fsop_mount_root(disk, NEW_ROOT, ret_fs_bytes, f) ||
-	    disks_mount(s, find_disk, f) || etcfiles_init(STORE, f) ||
-	    mounts_init(SECRETS, f) || switch_root(f))
+	if (load_modules(true, f) || find_disk("root", disk, f) ||
+	    fsop_mount_root(disk, NEW_ROOT, ret_fs_bytes, f) || disks_mount(s, find_disk, f) ||
+	    etcfiles_init(STORE, f) || mounts_init(SECRETS, f) || switch_root(f))
 		return -1;
 	close(uevents);
 	if (mount_all(early, sizeof(early) / sizeof(*early), f) ||

@@ -33,8 +33,7 @@
 enum { FDS_MAX = 2 + PROCESS_FDS * PROTO_PROCESSES_MAX + WORKERS_MAX };
 
 static struct server {
-	bool is_init, is_build, has_network, is_set_up, must_identify, must_announce,
-		was_resumed;
+	bool is_init, is_build, has_network, is_set_up, must_identify, must_announce;
 	int children; /* signalfd */
 	struct link link;
 } s;
@@ -94,9 +93,9 @@ static int do_setup(const struct link_message *m, struct proto_out *ret, struct 
 	s.is_build = x.flags & PROTO_SETUP_BUILD;
 	s.has_network = x.flags & PROTO_SETUP_NETWORK;
 	if (s.is_init) {
-		if ((s.was_resumed && boot_find_devices(f)) || boot_enter(&x, &fs_bytes, f) ||
-		    net_loopback_up(f) || (s.has_network && net_ethernet_up(f)) ||
-		    restore_prepare(f) || restore_set_hostname(x.hostname, s.has_network, f))
+		if (boot_enter(&x, &fs_bytes, f) || net_loopback_up(f) ||
+		    (s.has_network && net_ethernet_up(f)) || restore_prepare(f) ||
+		    restore_set_hostname(x.hostname, s.has_network, f))
 			return -1;
 		if (!s.is_build)
 			give_first_identity();
@@ -379,7 +378,7 @@ static void resume(const struct link_message *m)
 	worker_detach_all();
 	link_drop_unsent(&s.link);
 	s.link.is_quiet = false;
-	s.must_identify = s.was_resumed = true;
+	s.must_identify = true;
 	send_hello(m->at);
 }
 

@@ -145,6 +145,36 @@ static void restore_has_the_same_devices(void **state)
 	assert_null(value(&restore, "-append", 0));
 }
 
+static size_t count(const struct strv *a, const char *option, const char *part)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i + 1 < a->n; i++)
+		n += streq(a->at[i], option) && strstr(a->at[i + 1], part);
+	return n;
+}
+
+/* As many devices as places, used or not, so that what was saved with one fits the other. */
+static void empty_places_have_devices(void **state)
+{
+	struct vm_opts vm = machine();
+	autostrv full = STRV_INIT, empty = STRV_INIT;
+
+	(void)state;
+	vm.n_disk_places = 4;
+	make(&vm, true, &full);
+	assert_int_equal(count(&full, "-device", "virtio-blk-device"), 4);
+	assert_int_equal(count(&full, "-blockdev", "null-co"), 2);
+	vm.n_chain = vm.n_disks = 0;
+	make(&vm, false, &empty);
+	assert_int_equal(count(&empty, "-device", "virtio-blk-device"), 4);
+	assert_int_equal(count(&empty, "-blockdev", "null-co"), 4);
+	vm.owns_ram = true;
+	strv_release(&full);
+	make(&vm, true, &full);
+	assert_holds(value(&full, "-object", 0), "\"share\":true");
+}
+
 static void kvm_gets_no_crutches(void **state)
 {
 	struct vm_opts vm = machine();
@@ -185,6 +215,7 @@ int main(void)
 		cmocka_unit_test(boot_has_all),
 		cmocka_unit_test(the_chain_is_explicit),
 		cmocka_unit_test(restore_has_the_same_devices),
+		cmocka_unit_test(empty_places_have_devices),
 		cmocka_unit_test(kvm_gets_no_crutches),
 		cmocka_unit_test(forwards_go_to_addresses),
 	};
