@@ -87,7 +87,7 @@ static int end_fetch(void *arg, struct err **e)
 }
 
 static int flatten_image(struct base *b, const struct oci_opts *oci,
-			 struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
+			 const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
 			 struct err **e)
 {
 	AUTO(oci_fetch) fetch = NULL;
@@ -95,24 +95,25 @@ static int flatten_image(struct base *b, const struct oci_opts *oci,
 	autofree struct arrival *arrivals = xcalloc(n, sizeof(*arrivals));
 	autofree struct rootfs_layer *layers = xcalloc(n, sizeof(*layers));
 	struct flattening flattening = { .progress = oci->arg };
+	struct rootfs_flatten_opts fo = *o;
 
 	if (oci_fetch_begin(b->image, oci, &fetch, e))
 		return err_wrap(e, "pulling %s", b->name);
 	flattening.fetch = fetch;
 	list_layers(b->image, fetch, arrivals, layers);
-	o->layers = layers;
-	o->n_layers = n;
-	o->progress = show_read;
-	o->confirm = end_fetch;
-	o->arg = &flattening;
-	if (rootfs_flatten(o, ret, e))
+	fo.layers = layers;
+	fo.n_layers = n;
+	fo.progress = show_read;
+	fo.confirm = end_fetch;
+	fo.arg = &flattening;
+	if (rootfs_flatten(&fo, ret, e))
 		return err_wrap(e, "writing the root file system of %s", b->name);
 	return 0;
 }
 
 /* A stored layer that has gone bad since is fetched once more. */
 static int flatten(struct store *s, struct base *b, bool is_kept, struct progress *p,
-		   struct rootfs_flatten_opts *o, struct rootfs_stats *ret, struct err **e)
+		   const struct rootfs_flatten_opts *o, struct rootfs_stats *ret, struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s),
 				.is_kept = is_kept,

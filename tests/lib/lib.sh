@@ -370,7 +370,8 @@ scripted_start()
 		mkdir -p "$dir/test"
 		cp -r "$BUILD/images/busybox" "$dir/test/app"
 	fi
-	: >"$port" >"$dir/requests.log"
+	: >"$port"
+	: >"$dir/requests.log"
 	/usr/bin/python3 "$TOP/tests/lib/registry.py" "$dir" --stay "$@" >"$port" 2>"$dir.err" &
 	SCRIPTED_PID=$!
 	echo "$SCRIPTED_PID $(began_at $SCRIPTED_PID)" >>"$PIDS"
