@@ -83,9 +83,11 @@ int fsop_mount_root(const char *disk, const char *where, uint64_t *ret_bytes, st
 	/*
 	 * Growing with init_itable leaves new inode tables for a kernel thread to clear, and
 	 * noinit_itable afterwards keeps it from doing so: they are zeros already, and every
-	 * block cleared would be one more in the overlay. noatime for the same reason.
+	 * block cleared would be one more in the overlay. noatime for the same reason; and
+	 * discard, so that what a step writes and removes again isn't kept in its layer.
 	 */
-	if (mount(disk, where, "ext4", MS_NOATIME, must_grow ? "init_itable" : "noinit_itable"))
+	if (mount(disk, where, "ext4", MS_NOATIME,
+		  must_grow ? "init_itable,discard" : "noinit_itable,discard"))
 		return fail_sys(f, "mounting the root disk %s", disk);
 	if (must_grow && (grow(where, want, f) ||
 			  (mount(NULL, where, NULL, MS_REMOUNT | MS_NOATIME, "noinit_itable") &&

@@ -172,6 +172,18 @@ failed_step_keeps_earlier_ones()
 	says CACHED
 }
 
+removed_files_take_no_room()
+{
+	local kib
+	context gone <<-'END'
+		FROM busybox:1
+		RUN dd if=/dev/urandom of=/big bs=1M count=30 && sync && rm /big
+	END
+	build gone gone
+	kib=$(find "$KILN_HOME/disks" -newer gone/Dockerfile -name '*.qcow2' -printf '%k\n' | sort -n | tail -n 1)
+	[ "$kib" -lt 8192 ] || no "the layer holds $kib KiB"
+}
+
 it "an unchanged build boots no machine" unchanged_boots_nothing
 it "a cached build takes no time" cached_build_is_fast
 it "cached steps are shown as cached" says_cached
@@ -181,3 +193,4 @@ it "build arguments and ENV are in the key" arguments_count
 it "CPUs, memory and disk size are not" machine_size_does_not_count
 it "--no-cache and --no-cache-filter run every step again" no_cache_runs_again
 it "a failed build keeps its finished steps" failed_step_keeps_earlier_ones
+it "what a step writes and removes again is not in its layer" removed_files_take_no_room
