@@ -1,10 +1,8 @@
 /*
- * download.h - one file from a web server, for ADD and build contexts; libcurl stays inside
- * download.c.
+ * download.h - one file from a web server, for ADD and build contexts.
  *
- * Policy:  http and https, whichever the user wrote; from https nothing is redirected to http.
- *          Certificates are verified. Proxies as curl takes them from the environment.
- * Limits:  DOWNLOAD_MAX_REDIRECTS, DOWNLOAD_MAX_HEADER_BYTES, and the caller's max_bytes; a
+ * Policy:  http and https, whichever the user wrote; else as oci/http.h has it. A body is kept
+ * as it comes, whatever Content-Encoding it claims to have. Limits:  the caller's max_bytes; a
  * transfer without a byte for DOWNLOAD_STALL_SEC is ERR_NET. Errors:  ERR_NET, ERR_NOTFOUND
  * (404, 410), ERR_AUTH (401, 403), ERR_LIMIT.
  */
@@ -18,10 +16,7 @@
 #include "base/sha256.h"
 
 enum {
-	DOWNLOAD_MAX_REDIRECTS = 10,
-	DOWNLOAD_MAX_HEADER_BYTES = 256 << 10,
 	DOWNLOAD_MAX_ETAG_BYTES = 1024,
-	DOWNLOAD_CONNECT_SEC = 30,
 	DOWNLOAD_STALL_SEC = 60,
 };
 

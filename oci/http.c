@@ -156,7 +156,7 @@ static bool must_decode(const struct transfer *t, const char *bytes)
 	const struct http_fields *f = &t->response->fields;
 	const struct http_request *r = t->request;
 
-	if (!f->is_encoded || r->is_decoded)
+	if (!f->is_encoded || r->is_decoded || r->is_encoding_kept)
 		return false;
 	if (r->size_bytes < 0) /* a document: JSON begins otherwise */
 		return (unsigned char)bytes[0] == 0x1f;
@@ -280,7 +280,8 @@ static int check_url(const char *url, const char *before, const struct http_requ
 		return err_set(e, ERR_NET, "%s a URL that is not well-formed", how);
 	if (streq(scheme, "https"))
 		return 0;
-	if ((!r->is_insecure && (!r->is_plain_ok || !oci_ref_is_loopback(host))) ||
+	if ((!r->is_insecure && !r->is_plain_anywhere &&
+	     (!r->is_plain_ok || !oci_ref_is_loopback(host))) ||
 	    (before && !str_starts(before, "http://")))
 		return err_set(e, ERR_NET, "%s plain HTTP at %s, which isn't safe", how, host);
 	return 0;
@@ -330,7 +331,8 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	set_certificates(t);
-	if (str_starts(url, "http://") || (host && oci_ref_is_loopback(host)))
+	if ((str_starts(url, "http://") && !r->is_plain_anywhere) ||
+	    (host && oci_ref_is_loopback(host)))
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (r->form)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->form);
@@ -367,6 +369,7 @@ static struct curl_slist *make_headers(const struct http_request *r, const char 
 	if (!r->is_decoded)
 		headers = add_header(headers, "Accept-Encoding", "identity");
 	headers = add_header(headers, "Range", range);
+	headers = add_header(headers, "If-None-Match", r->if_none_match);
 	if (is_same_origin(url, r->url))
 		headers = add_header(headers, "Authorization", r->authorization);
 	return headers;

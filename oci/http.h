@@ -68,15 +68,19 @@ struct http_request {
 	const char *url;
 	const char *accept;        /* value of the header; NULL: none */
 	const char *authorization; /* likewise: "Bearer ..." */
+	const char *if_none_match; /* likewise: an ETag */
 	const char *form; /* POST this (application/x-www-form-urlencoded); NULL: GET */
 	/* The sink has the body up to here and gets what follows: it's asked for by Range, and
 	 * skipped if the server sends everything. */
 	int64_t from_bytes;
-	int64_t size_bytes; /* that the body should have; -1: unknown */
-	bool is_decoded;    /* undo a Content-Encoding, whatever came of asking for none */
-	bool is_plain_ok;   /* http:// to a loopback host may be used */
-	bool is_insecure;   /* http:// to any host, and any certificate */
-	int max_idle_sec;   /* less than stall_sec; 0: that */
+	int64_t size_bytes;     /* that the body should have; -1: unknown */
+	bool is_decoded;        /* undo a Content-Encoding, whatever came of asking for none */
+	bool is_encoding_kept;  /* the body as it comes, whatever its Content-Encoding */
+	bool is_plain_ok;       /* http:// to a loopback host may be used */
+	bool is_plain_anywhere; /* http:// to any host, by the environment's proxy: the user
+				   wrote it */
+	bool is_insecure;       /* http:// to any host, and any certificate */
+	int max_idle_sec;       /* less than stall_sec; 0: that */
 	struct http_sink sink;
 };
 

@@ -10,6 +10,7 @@ enum { RETRY_AFTER_MAX_SEC = 1 << 30 };
 void http_fields_release(struct http_fields *f)
 {
 	free(f->digest);
+	free(f->etag);
 	strv_release(&f->challenges);
 	*f = (struct http_fields)HTTP_FIELDS_INIT;
 }
@@ -50,16 +51,36 @@ static void note_challenge(struct http_fields *f, const char *value)
 	strv_push(&f->challenges, value);
 }
 
+static void note_etag(struct http_fields *f, const char *value)
+{
+	free(f->etag);
+	f->etag = xstrdup(value);
+}
+
+/* As RFC 9110, 5.6.7, wants it written; -1: it isn't. */
+static int64_t date_sec(const char *value)
+{
+	struct tm date = { 0 };
+
+	return strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &date) ? timegm(&date) : -1;
+}
+
+static void note_modified(struct http_fields *f, const char *value)
+{
+	int64_t sec = date_sec(value);
+
+	f->modified_sec = sec < 0 ? 0 : sec;
+}
+
 /* Seconds or a date. */
 static void note_retry_after(struct http_fields *f, const char *value)
 {
-	struct tm date = { 0 };
-	int64_t left;
+	int64_t date = date_sec(value), left;
 
 	if (is_number(value))
 		left = atoll(value);
-	else if (strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &date))
-		left = timegm(&date) - time(NULL);
+	else if (date >= 0)
+		left = date - time(NULL);
 	else
 		return;
 	if (left < 0)
@@ -97,9 +118,14 @@ static const struct {
 	const char *name;
 	void (*note)(struct http_fields *f, const char *value);
 } headers_read[] = {
-	{ "Docker-Content-Digest", note_digest }, { "WWW-Authenticate", note_challenge },
-	{ "Retry-After", note_retry_after },      { "Content-Length", note_length },
-	{ "Content-Encoding", note_encoding },    { "Content-Range", note_range },
+	{ "Docker-Content-Digest", note_digest },
+	{ "WWW-Authenticate", note_challenge },
+	{ "Retry-After", note_retry_after },
+	{ "Content-Length", note_length },
+	{ "Content-Encoding", note_encoding },
+	{ "Content-Range", note_range },
+	{ "ETag", note_etag },
+	{ "Last-Modified", note_modified },
 };
 
 void http_fields_add(struct http_fields *f, const char *line, size_t n)

@@ -3,8 +3,9 @@
  *
  * Trust: hostile. What isn't well-formed is as if it weren't there.
  *
- * Spec:  RFC 9110: 8.4 (Content-Encoding), 8.6 (Content-Length), 10.2.3 (Retry-After), 11.6.1
- *        (WWW-Authenticate), 14.4 (Content-Range); distribution-spec (Docker-Content-Digest).
+ * Spec:  RFC 9110: 8.4 (Content-Encoding), 8.6 (Content-Length), 8.8 (ETag,
+ * Last-Modified), 10.2.3 (Retry-After), 11.6.1 (WWW-Authenticate), 14.4 (Content-Range);
+ * distribution-spec (Docker-Content-Digest).
  */
 #ifndef OCI_HTTP_FIELDS_H
 #define OCI_HTTP_FIELDS_H
@@ -21,6 +22,8 @@ struct http_fields {
 	int64_t retry_after_sec; /* from now on; -1: not said */
 	int64_t length_bytes;    /* likewise */
 	int64_t range_bytes;     /* where the range begins; likewise */
+	char *etag;              /* ETag, or NULL */
+	int64_t modified_sec;    /* Last-Modified; 0: not said */
 	bool is_encoded;         /* a Content-Encoding other than identity */
 };
 #define HTTP_FIELDS_INIT                                                      \
