@@ -219,7 +219,8 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 		remove_files(o);
 	}
 	preboot_release(&booted);
-	if (found < 0 || (!m && machine_boot_bare(h, o, &m, e)) || set_up(m, o, e))
+	if (found < 0 || (!m && machine_boot_bare(h, o, &m, e)) || set_up(m, o, e) ||
+	    vm_publish(m->vm, e))
 		return -1;
 	*ret = take(m);
 	return 0;
@@ -275,6 +276,8 @@ int machine_resume(const struct host *h, const struct tmpl *t, const struct mach
 	identity->now_nsec = (uint32_t)now.tv_nsec;
 	if (agent_identify(m->link, identity, e))
 		return err_wrap(e, "giving the resumed guest its identity");
+	if (vm_publish(m->vm, e))
+		return -1;
 	log_debug("the resumed guest has its identity");
 	*ret = take(m);
 	return 0;

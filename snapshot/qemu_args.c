@@ -1,6 +1,5 @@
 #include "snapshot/qemu_args.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 char *qemu_disk_node(size_t i)
@@ -229,29 +228,14 @@ static void add_extra_disk(const struct vm_disk *disk, size_t i, struct strv *a)
 	add_disk_device(a, below, disk->serial);
 }
 
-/* A machine without network has the same device; nothing behind it answers. */
-static int add_network(const struct qemu_args_opts *o, struct strv *a, struct err **e)
+/* A machine without network has the same device; nothing behind it answers. After a restore
+ * nobody has to be told where the guest's address has gone to. */
+static void add_network(const struct qemu_args_opts *o, struct strv *a)
 {
-	autostr net = STR_INIT;
-
-	str_add(&net, "user,id=net,ipv6=off");
-	if (o->vm->has_no_network)
-		str_add(&net, ",restrict=on");
-	for (size_t i = 0; i < o->vm->n_forwards; i++) {
-		const struct vm_forward *f = &o->vm->forwards[i];
-		const char *addr = f->host_addr ? f->host_addr : "127.0.0.1";
-		struct in_addr parsed;
-
-		if (inet_pton(AF_INET, addr, &parsed) != 1)
-			return err_set(e, ERR_USAGE, "'%s' is no IPv4 address to publish on",
-				       addr);
-		str_addf(&net, ",hostfwd=%s:%s:%u-:%u", f->is_udp ? "udp" : "tcp", addr,
-			 o->host_ports[i], f->guest_port);
-	}
-	add(a, "-netdev", net.at);
-	/* After a restore nobody has to be told where the guest's address has gone to. */
+	add(a, "-netdev",
+	    o->vm->has_no_network ? "user,id=net,ipv6=off,restrict=on"
+				  : "user,id=net,ipv6=off");
 	add(a, "-device", "virtio-net-device,netdev=net,guest_announce=off");
-	return 0;
 }
 
 static void add_empty_place(size_t i, struct strv *a)
@@ -266,7 +250,7 @@ static void add_empty_place(size_t i, struct strv *a)
 	add_disk_device(a, node, node);
 }
 
-int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e)
+void qemu_args(const struct qemu_args_opts *o, struct strv *ret)
 {
 	const struct vm_opts *vm = o->vm;
 
@@ -278,13 +262,11 @@ int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e)
 	else
 		add_kernel(o, ret);
 	add_channels(ret);
-	if (add_network(o, ret, e))
-		return -1;
+	add_network(o, ret);
 	if (vm->n_chain)
 		add_root_disk(vm, ret);
 	for (size_t i = 0; i < vm->n_disks; i++)
 		add_extra_disk(&vm->disks[i], i, ret);
 	for (size_t i = (vm->n_chain != 0) + vm->n_disks; i < vm->n_disk_places; i++)
 		add_empty_place(i, ret);
-	return 0;
 }

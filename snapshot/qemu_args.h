@@ -19,13 +19,12 @@ enum { QEMU_CONSOLE_BYTES = 64 << 10 };
 struct qemu_args_opts {
 	const char *qemu; /* the program */
 	const struct vm_opts *vm;
-	const uint16_t *host_ports; /* one per forward: host_port, or the one picked for it */
-	bool is_restore;            /* the state comes over QEMU_FD_STATE */
-	uint64_t tsc_khz;           /* of this machine; 0: the guest finds out by itself */
+	bool is_restore;  /* the state comes over QEMU_FD_STATE */
+	uint64_t tsc_khz; /* of this machine; 0: the guest finds out by itself */
 };
 
-/* Adds the whole argv to *ret. ERR_USAGE: a forward's address is no IPv4 address. */
-int qemu_args(const struct qemu_args_opts *o, struct strv *ret, struct err **e);
+/* Adds the whole argv to *ret. Forwards are not in it (forwards.h). */
+void qemu_args(const struct qemu_args_opts *o, struct strv *ret);
 
 /* The names of the node of chain element or overlay `i` (the chain counts from 0), and of the
  * file under it. The callers free. */

@@ -109,6 +109,9 @@ DEFINE_AUTO(vm)
 
 int vm_agent_fd(const struct vm *vm); /* owned by vm; blocking stream socket */
 pid_t vm_pid(const struct vm *vm);
+/* The ports of vm_opts.forwards lead into the guest from now on: it is ready for whoever
+ * connects. Until then they are taken, and refuse. Once. */
+int vm_publish(struct vm *vm, struct err **e);
 uint16_t vm_forward_port(const struct vm *vm, size_t i);
 
 /* The overlay on top becomes read-only and a new one, new_overlay_path, takes the writes. The

@@ -1,6 +1,5 @@
 #include "snapshot/vm.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "snapshot/accel.h"
+#include "snapshot/forwards.h"
 #include "snapshot/memory.h"
 #include "snapshot/qcow2.h"
 #include "snapshot/qemu_args.h"
@@ -20,7 +20,6 @@
 #include "snapshot/tsc.h"
 
 enum {
-	START_TRIES = 5, /* a port picked for a forward may be taken by somebody else */
 	MIGRATION_TIMEOUT_MS = 60 * 1000,
 	STDERR_KEPT = 4096,
 	ENDING_MS = 2000, /* from the end of the control connection to the end of the process */
@@ -45,8 +44,7 @@ struct vm {
 	bool is_restored;
 	uint64_t disk_bytes;
 	size_t n_nodes; /* disk nodes so far; the last one is the top */
-	uint16_t *ports;
-	size_t n_ports;
+	struct forwards *forwards;
 	int64_t watch_until_usec, next_watch_usec; /* see is_timer_dead() */
 	/* What events have told. */
 	enum migration migration;
@@ -174,52 +172,6 @@ static int explain(struct vm *vm, struct err **e)
 		return err_set(e, ERR_VM, "QEMU was killed by signal %d (%s)",
 			       WTERMSIG(vm->exit_status), strsignal(WTERMSIG(vm->exit_status)));
 	return err_set(e, ERR_VM, "QEMU ended with status %d", WEXITSTATUS(vm->exit_status));
-}
-
-/*
- * Forwards.
- */
-
-/* A socket bound to the forward's address and port, to see whether they are free. */
-static int reserve_port(const struct vm_forward *f, int *ret_fd, uint16_t *ret_port,
-			struct err **e)
-{
-	const char *addr = f->host_addr ? f->host_addr : "127.0.0.1";
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
-	socklen_t n = sizeof(a);
-	autoclose int fd =
-		socket(AF_INET, (f->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
-	int on = 1;
-
-	if (inet_pton(AF_INET, addr, &a.sin_addr) != 1)
-		return err_set(e, ERR_USAGE, "'%s' is no IPv4 address to publish on", addr);
-	/* As QEMU does, so that a connection of an earlier machine in TIME_WAIT is no obstacle.
-	 */
-	if (fd < 0 ||
-	    (!f->is_udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))) ||
-	    bind(fd, (struct sockaddr *)&a, n) || (!f->is_udp && listen(fd, 1)) ||
-	    getsockname(fd, (struct sockaddr *)&a, &n))
-		return err_sys(e, "publishing %s:%u", addr, f->host_port);
-	*ret_port = ntohs(a.sin_port);
-	*ret_fd = take_fd(fd);
-	return 0;
-}
-
-/* All are held until the last one is found, so that none is found twice. */
-static int reserve_ports(const struct vm_opts *o, uint16_t *ports, struct err **e)
-{
-	int held[VM_MAX_FORWARDS];
-	size_t n = 0;
-	int failed = 0;
-
-	while (n < o->n_forwards && !failed) {
-		failed = reserve_port(&o->forwards[n], &held[n], &ports[n], e);
-		if (!failed)
-			n++;
-	}
-	while (n)
-		close(held[--n]);
-	return failed;
 }
 
 /*
@@ -364,8 +316,6 @@ static struct vm *vm_new(const struct vm_opts *o)
 	vm->stderr_text = vm->console = (struct str)STR_INIT;
 	vm->disk_bytes = o->disk_bytes;
 	vm->n_nodes = o->n_chain + 1;
-	vm->ports = xcalloc(o->n_forwards + 1, sizeof(*vm->ports));
-	vm->n_ports = o->n_forwards;
 	return vm;
 }
 
@@ -381,7 +331,7 @@ void vm_free(struct vm *vm)
 	auto_close_(&vm->ram);
 	str_release(&vm->stderr_text);
 	str_release(&vm->console);
-	free(vm->ports);
+	forwards_free(vm->forwards);
 	free(vm->shutdown);
 	free(vm);
 }
@@ -460,17 +410,16 @@ static int resume(struct vm *vm, struct err **e)
 	return 0;
 }
 
-/* One try. *ret_again: a port that was picked is taken meanwhile. */
-static int launch(struct vm *vm, const struct qemu_args_opts *a, bool *ret_again,
-		  struct err **e)
+static int launch(struct vm *vm, const struct qemu_args_opts *a, struct err **e)
 {
 	const struct vm_opts *o = a->vm;
 	autoclose int state = -1;
 	autostrv argv = STRV_INIT;
 	int64_t start = now_usec();
 
-	if (reserve_ports(o, vm->ports, e) || qemu_args(a, &argv, e))
+	if (forwards_reserve(o->forwards, o->n_forwards, &vm->forwards, e))
 		return -1;
+	qemu_args(a, &argv);
 	if (a->is_restore) {
 		state = open(o->state_path, O_RDONLY | O_CLOEXEC);
 		if (state < 0)
@@ -479,11 +428,8 @@ static int launch(struct vm *vm, const struct qemu_args_opts *a, bool *ret_again
 	if (spawn(vm, &argv, state, e))
 		return -1;
 	log_debug("QEMU %d spawned in %lld us", (int)vm->pid, (long long)(now_usec() - start));
-	if (a->is_restore ? resume(vm, e) : qmp_open(vm->qmp, e) || qmp_wait_all(vm->qmp, e)) {
-		explain(vm, e);
-		*ret_again = strstr(vm->stderr_text.at, "host forwarding") != NULL;
-		return -1;
-	}
+	if (a->is_restore ? resume(vm, e) : qmp_open(vm->qmp, e) || qmp_wait_all(vm->qmp, e))
+		return explain(vm, e);
 	return 0;
 }
 
@@ -493,6 +439,7 @@ static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **r
 	autofree char *qemu = NULL;
 	autoclose int ram = -1;
 	struct qemu_args_opts a = { .vm = o, .is_restore = is_restore };
+	AUTO(vm) vm = vm_new(o);
 
 	if (check_opts(o, e) || accel_find_qemu(&qemu, e) || open_ram(o, is_restore, &ram, e) ||
 	    make_overlays(o, e))
@@ -500,25 +447,14 @@ static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **r
 	a.qemu = qemu;
 	if (!is_restore && streq(o->accel, "tcg"))
 		a.tsc_khz = tsc_measure_khz();
-	for (int i = 0;; i++) {
-		AUTO(vm) vm = vm_new(o);
-		AUTO(err) failure = NULL;
-		bool is_again = false;
-
-		a.host_ports = vm->ports;
-		vm->is_restored = is_restore;
-		if (!launch(vm, &a, &is_again, &failure)) {
-			vm->ram = is_restore && !o->owns_ram ? -1 : take_fd(ram);
-			if (!is_restore)
-				vm->watch_until_usec = now_usec() + WATCH_MS * 1000LL;
-			*ret = take(vm);
-			return 0;
-		}
-		if (!is_again || i == START_TRIES) {
-			*e = take(failure);
-			return -1;
-		}
-	}
+	vm->is_restored = is_restore;
+	if (launch(vm, &a, e))
+		return -1;
+	vm->ram = is_restore && !o->owns_ram ? -1 : take_fd(ram);
+	if (!is_restore)
+		vm->watch_until_usec = now_usec() + WATCH_MS * 1000LL;
+	*ret = take(vm);
+	return 0;
 }
 
 int vm_boot(const struct vm_opts *o, struct vm **ret, struct err **e)
@@ -541,9 +477,14 @@ pid_t vm_pid(const struct vm *vm)
 	return vm->pid;
 }
 
+int vm_publish(struct vm *vm, struct err **e)
+{
+	return forwards_open(vm->forwards, vm->qmp, e) ? explain(vm, e) : 0;
+}
+
 uint16_t vm_forward_port(const struct vm *vm, size_t i)
 {
-	return i < vm->n_ports ? vm->ports[i] : 0;
+	return forwards_port(vm->forwards, i);
 }
 
 /*

@@ -257,6 +257,23 @@ guest_panics_or_powers_off()
 	left_nothing
 }
 
+# Who connects too early is refused and can try again at once; no connection is taken and then left waiting.
+nobody_waits_for_a_port()
+{
+	local port status
+	for _ in 1 2 3; do
+		port=$(free_port)
+		start_bg kiln run app -p "$port:8000"
+		for ((status = 7; status == 7;)); do
+			status=0
+			curl -sS --max-time 5 "http://127.0.0.1:$port/" >page 2>/dev/null || status=$?
+		done
+		is "$status" 0 "curl's status"
+		is "$(cat page)" page
+		stop_bg
+	done
+}
+
 it "standard output, standard error and exit status come through" streams_and_status
 it "a program that is missing or can't be run: 127, 126" no_such_command
 it "standard input comes through with -i" standard_input
@@ -265,6 +282,7 @@ it "-e, -u and -w" environment_user_directory
 it "-t gives a terminal that follows its size" terminal
 it "a signal ends it, or reaches the command" signals_are_passed_on
 it "a published port answers, on loopback, until Ctrl-C" published_port
+it "who connects too early is refused, not kept waiting" nobody_waits_for_a_port
 it "a port that is taken or is none" taken_port
 it "what a clone writes reaches nobody" nothing_is_written_back
 it "five clones at once, all different" five_at_once

@@ -350,6 +350,7 @@ static void resume(struct lab *l, size_t i, struct clone *ret)
 	link = link_opts(ret->vm);
 	assert_ok(agentlink_reopen(&link, 30000, &ret->link, &e), e);
 	assert_ok(agent_identify(ret->link, &identity, &e), e);
+	assert_ok(vm_publish(ret->vm, &e), e);
 	print_message("clone %zu runs after %.0f ms, answers after %.0f ms\n", i,
 		      (runs - start) * 1000, (seconds() - start) * 1000);
 }
@@ -465,6 +466,8 @@ static void a_spoilt_state_is_told(void **state)
 
 static void bad_options_are_refused(void **state)
 {
+	static const char *const bad[] = { "localhost", "::1", "1.2.3", "1.2.3.4,restrict=off",
+					   "" };
 	struct lab *l = *state;
 	const char *chain[] = { l->base, l->base };
 	struct vm_forward taken = { .guest_port = 1 };
@@ -499,6 +502,14 @@ static void bad_options_are_refused(void **state)
 	o.forwards = &taken;
 	o.n_forwards = 1;
 	assert_fails(vm_boot(&o, &vm, &e), e, ERR_SYS, "Address already in use");
+	unlink(overlay);
+	unlink(ram);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		taken.host_addr = bad[i];
+		assert_fails(vm_boot(&o, &vm, &e), e, ERR_USAGE, "no IPv4 address");
+		unlink(overlay);
+		unlink(ram);
+	}
 }
 
 static void the_smallest_machine_boots(void **state)
