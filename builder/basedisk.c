@@ -113,7 +113,8 @@ static int flatten_image(struct base *b, const struct oci_opts *oci,
 
 /* A stored layer that has gone bad since is fetched once more. */
 static int flatten(struct store *s, struct base *b, bool is_kept, struct progress *p,
-		   const struct rootfs_flatten_opts *o, struct rootfs_stats *ret, struct err **e)
+		   const struct rootfs_flatten_opts *o, struct rootfs_stats *ret,
+		   struct err **e)
 {
 	struct oci_opts oci = { .blob_dir = store_blob_dir(s),
 				.is_kept = is_kept,

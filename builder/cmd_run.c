@@ -141,6 +141,7 @@ static int boot_cold(const struct run *r, struct store *s, struct host *h, const
 	if (host_find_guest(h, s, r->kernel, e))
 		return -1;
 	o->n_chain = t->chain_paths.n - 1;
+	o->is_cold = true;
 	if (machine_boot(h, o, &m, e))
 		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);

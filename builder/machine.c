@@ -208,7 +208,7 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 	struct preboot booted = { 0 };
 	struct err *why = NULL;
 	struct preboot_kind kind = { o->cpus, o->memory_mib, preboot_places(o->n_disks) };
-	int found = preboot_find(h, &kind, &booted, e);
+	int found = o->is_cold ? 0 : preboot_find(h, &kind, &booted, e);
 
 	if (found > 0 && start_from(&booted, h, o, &m, &why)) {
 		autofree char *text = err_text(why);

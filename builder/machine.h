@@ -47,6 +47,7 @@ struct machine_opts {
 	size_t n_disks;
 	size_t n_disk_places; /* 0: as many as disks; see vm.h */
 	const char *ram_path;
+	bool is_cold; /* boot, whatever has booted already */
 	bool is_build;
 	bool is_saved; /* ram_path will be a template's; else it may not come into being */
 	const char *hostname;

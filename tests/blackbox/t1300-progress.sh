@@ -423,7 +423,7 @@ real_build()
 	grep -qE '^[0-9.]+ words$' "$TMP/screen" || no "its output is not kept"
 	tr -d '\n' <"$TMP/screen" | grep -qF 'command not found: nosuchprogram' || no "no cause"
 	grep -qE 'exit code: 127 after [0-9.]+ s' "$TMP/screen" || no "no status and time"
-	id=$(sed -n 's/^next: kiln logs //p' "$TMP/screen")
+	id=$(sed -n 's/^next: kiln debug //p' "$TMP/screen")
 	ok kiln logs "$id"
 	prints '#4 ' 'some output' 'words' 'ERROR: '
 	# As events.

@@ -19,7 +19,7 @@ step_fails()
 	# The step, its last lines between rules, the lines of the Dockerfile.
 	grep -qF ' > [2/2] RUN ' "$ERR" || no "which step?"
 	grep -qF '>>> RUN ' "$ERR" || no "which lines?"
-	id=$(sed -n 's/^next: kiln logs //p' "$ERR")
+	id=$(sed -n 's/^next: kiln debug //p' "$ERR")
 	[ -n "$id" ] || no "what helps next?"
 	ok kiln logs "$id"
 	prints '#3 ' 'ERROR: Dockerfile:2: '
