@@ -338,3 +338,21 @@ void step_disks_root(const struct step_disks *d, const struct context_selection 
 	assert(i < d->n_packed);
 	snprintf(ret, 24, "%zu", i);
 }
+
+static int scan_cache(const struct step_disk *disk, struct secret_scan *scan, struct err **e)
+{
+	autofree char *where = xasprintf("the cache mount %s", disk->mount->id);
+
+	if (!secret_scan_optional(scan, disk->cache.path, where, e))
+		return 0;
+	unlink(disk->cache.path);
+	return -1;
+}
+
+int step_disks_scan_caches(const struct step_disks *d, struct secret_scan *scan, struct err **e)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->at[i].cache.path && scan_cache(&d->at[i], scan, e))
+			return -1;
+	return 0;
+}

@@ -12,6 +12,7 @@
 #ifndef BUILDER_STEPDISKS_H
 #define BUILDER_STEPDISKS_H
 
+#include "builder/secret_scan.h"
 #include "builder/stage.h"
 
 #define CACHE_DISK_BYTES (16ULL << 30) /* sparse; the file system grows to it */
@@ -36,6 +37,11 @@ int step_disks_choose(struct graph *g, const struct stage *s, size_t first,
 /* Writes, locks and makes what isn't there yet; files that are ours alone go to work. */
 int step_disks_make(struct graph *g, struct step_disks *d, struct workdir *work,
 		    struct err **e);
+
+/* After the machine: what steps have put into caches that stay. A cache that holds a secret
+ * goes, and is ERR_STEP. */
+int step_disks_scan_caches(const struct step_disks *d, struct secret_scan *scan,
+			   struct err **e);
 
 /* Numbers, as the agent has them. */
 uint32_t step_disks_tree(const struct step_disks *d, const struct tree *t);

@@ -445,13 +445,20 @@ static int run_in_vm(const struct steps_opts *o, struct stage *s, struct step_di
 	AUTO(workdir) work = NULL;
 	autofree char *overlay = NULL;
 	AUTO(machine) m = NULL;
+	struct err *ignored = NULL;
+	int failed;
 
 	if (workdir_new(o->graph->store, &work, e))
 		return -1;
 	overlay = workdir_path(work, "layer0.qcow2");
 	if (boot(o, s, disks, work, overlay, &m, e))
 		return -1;
-	return run_all(o, s, end, disks, work, m, turn, &overlay, e);
+	failed = run_all(o, s, end, disks, work, m, turn, &overlay, e);
+	machine_free(take(m));
+	if (step_disks_scan_caches(disks, o->scan, failed ? &ignored : e))
+		failed = -1;
+	err_drop(&ignored);
+	return failed;
 }
 
 int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,

@@ -95,8 +95,22 @@ ssh_agent()
 	! pgrep -f "ssh-agent -D -a /tmp/kiln-ssh" >/dev/null || no "ssh-agent is left"
 }
 
+# A cache outlives the build: a secret in it is one in the store.
+no_secrets_in_caches()
+{
+	context leak <<-'END'
+		FROM busybox:1
+		RUN --mount=type=secret,id=tok --mount=type=cache,target=/c,id=leaky cp /run/secrets/tok /c/
+	END
+	printf 'cached-secret-0042' >token
+	build_fails 7 leak --secret id=tok,src=token
+	says_one_line 'the secret "tok" is in the cache mount leaky'
+	! grep -rqF cached-secret-0042 "$KILN_HOME" || no "the secret is in the store"
+}
+
 it "bind, tmpfs and cache mounts; no network" mounts
 it "a cache outlives its build, and is in no key" caches_persist
 it "what is mounted from the context is in the key" bind_counts
 it "secrets are there for one step, and nowhere else" secrets
 it "an ssh agent answers in the guest" ssh_agent
+it "a cache that holds a secret goes" no_secrets_in_caches
