@@ -21,8 +21,8 @@ prepare()
 {
 	mkdir -p theirs/bin
 	cp "$KILN" theirs/bin/kiln
-	cp -r "$BUILD/guest" theirs/bin/guest
-	cp -r "$BUILD/images/busybox" theirs/busybox
+	cp -rT "$BUILD/guest" theirs/bin/guest
+	cp -rT "$BUILD/images/busybox" theirs/busybox
 	context theirs/app <<-'END'
 		FROM busybox:1
 		RUN mkdir /www; echo page >/www/index.html; id -u >/who
