@@ -9,16 +9,17 @@ endif
 VERSION := 0.1.0
 Q       := $(if $(V),,@)
 
-MODULES := base oci rootfs snapshot dockerfile builder
+MODULES := base oci rootfs snapshot dockerfile progress builder
 # Who may see whom. The include path is the rule: an include that is not listed here does not compile.
-SEES_base     := base
-SEES_oci      := oci base
-SEES_rootfs   := rootfs base
-SEES_snapshot := snapshot base
+SEES_base       := base
+SEES_oci        := oci base
+SEES_rootfs     := rootfs base
+SEES_snapshot   := snapshot base
 SEES_dockerfile := dockerfile base
-SEES_builder  := builder dockerfile oci rootfs snapshot base
-SEES_tests    := builder dockerfile oci rootfs snapshot base
-SEES_agent    := agent
+SEES_progress   := progress base
+SEES_builder    := builder dockerfile oci rootfs snapshot progress base
+SEES_tests      := builder dockerfile oci rootfs snapshot progress base
+SEES_agent      := agent
 
 PKGS := libarchive ext2fs com_err libcurl jansson libzstd libisal libcrypto sqlite3
 # Sets PKG_CFLAGS and PKG_LIBS. Making it is what sees to the -dev packages first.

@@ -13,12 +13,12 @@
 #include "builder/diagnose.h"
 #include "builder/graph.h"
 #include "builder/machine.h"
-#include "builder/progress.h"
 #include "builder/recipe.h"
 #include "builder/record_keep.h"
 #include "builder/record_take.h"
 #include "builder/secret_check.h"
 #include "builder/turn.h"
+#include "progress/progress.h"
 #include "snapshot/store_prune.h"
 
 /* Everything a build has in its hands; released as a whole. */

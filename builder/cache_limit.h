@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "builder/progress.h"
+#include "progress/progress.h"
 #include "snapshot/store.h"
 
 #define CACHE_LIMIT_BYTES (20ULL << 30)

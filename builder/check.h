@@ -7,8 +7,8 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "builder/progress.h"
 #include "dockerfile/lint.h"
+#include "progress/progress.h"
 
 struct check {
 	const char *file_name; /* how messages call the Dockerfile; borrowed */

@@ -8,9 +8,9 @@
 #include "base/json.h"
 #include "builder/commands.h"
 #include "builder/machine.h"
-#include "builder/progress.h"
 #include "builder/service.h"
 #include "builder/session.h"
+#include "progress/progress.h"
 
 enum { PORTS_MAX = 64, COLD_TIMEOUT_SEC = 120 };
 

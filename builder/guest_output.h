@@ -5,8 +5,8 @@
 #ifndef BUILDER_GUEST_OUTPUT_H
 #define BUILDER_GUEST_OUTPUT_H
 
-#include "builder/progress.h"
 #include "builder/secret_scan.h"
+#include "progress/progress.h"
 
 struct guest_output;
 

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 #include "builder/cachekey.h"
-#include "builder/progress.h"
 #include "builder/registry_options.h"
 #include "oci/oci.h"
+#include "progress/progress.h"
 #include "snapshot/store.h"
 
 struct image_opts {

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "builder/commands.h"
-#include "builder/term.h"
+#include "progress/term.h"
 
 static int cmd_version(const struct command *self, int argc, char **argv, struct err **e);
 

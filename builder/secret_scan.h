@@ -20,9 +20,9 @@
 #define BUILDER_SECRET_SCAN_H
 
 #include "base/err.h"
-#include "builder/progress.h"
 #include "builder/secret.h"
 #include "builder/secret_forms.h"
+#include "progress/progress.h"
 
 enum { SECRET_WHOLE_BYTES = 512, SECRET_PIECE_BYTES = 256, SECRET_MIN_DISTINCT = 4 };
 

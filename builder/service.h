@@ -5,9 +5,9 @@
 #define BUILDER_SERVICE_H
 
 #include "builder/agentlink.h"
-#include "builder/progress.h"
 #include "builder/secret_scan.h"
 #include "oci/oci.h"
+#include "progress/progress.h"
 
 enum ready_kind {
 	READY_NONE,

@@ -17,7 +17,7 @@
 #include "builder/context.h"
 #include "builder/image.h"
 #include "builder/plan.h"
-#include "builder/progress.h"
+#include "progress/progress.h"
 
 /* One selection of a tree that isn't a context: COPY --from, or a bind mount. */
 struct tree_read {

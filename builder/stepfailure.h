@@ -3,7 +3,7 @@
 #define BUILDER_STEPFAILURE_H
 
 #include "builder/agentlink.h"
-#include "builder/progress.h"
+#include "progress/progress.h"
 
 /* All borrowed. */
 struct step_failure {

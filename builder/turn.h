@@ -7,7 +7,7 @@
 #ifndef BUILDER_TURN_H
 #define BUILDER_TURN_H
 
-#include "builder/progress.h"
+#include "progress/progress.h"
 #include "snapshot/store_lock.h"
 
 /* Waits if need be; the progress then says for whom. who: we, as others are told. */

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "builder/layout.h"
+#include "progress/layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -24,8 +24,8 @@
 #include "base/fs.h"
 #include "base/interrupt.h"
 #include "base/vec.h"
-#include "builder/progress.h"
-#include "builder/term.h"
+#include "progress/progress.h"
+#include "progress/term.h"
 
 static struct progress *progress;
 static VEC(struct vertex *) vertices;

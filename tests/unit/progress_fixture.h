@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 static struct world {
 	int fd;

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "builder/layout.h"
+#include "progress/layout.h"
 #include "progress_fixture.h"
 
 /* What it shows now, a line a row, blanks at the ends of lines left out. */

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "builder/term.h"
+#include "progress/term.h"
 
 #define E_ACUTE "\xc3\xa9"
 #define COMBINING "\xcc\x81" /* U+0301 */

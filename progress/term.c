@@ -1,4 +1,4 @@
-#include "builder/term.h"
+#include "progress/term.h"
 
 #include <locale.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 enum { SCHEMA_VERSION = 1 };
 

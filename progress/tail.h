@@ -3,8 +3,8 @@
  *
  * A tail that is all zero is empty.
  */
-#ifndef BUILDER_TAIL_H
-#define BUILDER_TAIL_H
+#ifndef PROGRESS_TAIL_H
+#define PROGRESS_TAIL_H
 
 #include <stddef.h>
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "builder/layout.h"
+#include "progress/layout.h"
 
 #define ESC "\033"
 static const char frame_begin[] = ESC "[?2026h" ESC "[?25l" ESC "[?7l";

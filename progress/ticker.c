@@ -1,4 +1,4 @@
-#include "builder/ticker.h"
+#include "progress/ticker.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* The lines in what a guest writes. */
 #include <string.h>
 
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 static void tell_output(struct vertex *v, const struct output_line *l)
 {

@@ -1,7 +1,7 @@
 /* Vertices: what becomes of them, their output and their transfers. */
 #include <string.h>
 
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 enum { MILESTONES = 10, MILESTONE_BYTES = 64 << 20 };
 static const double told_every_sec = 0.2;

@@ -1,4 +1,4 @@
-#include "builder/layout.h"
+#include "progress/layout.h"
 
 #include <string.h>
 

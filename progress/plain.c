@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 static const double title_again_sec = 5;
 

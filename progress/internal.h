@@ -1,19 +1,19 @@
 /*
- * progress_internal.h - the model behind progress.h, and what a renderer is.
+ * internal.h - the model behind progress.h, and what a renderer is.
  *
  * progress.c keeps vertices, their tails and transfers, and tells each renderer what happened,
  * under the lock. A renderer writes at once (plain, json), or looks at the whole model when its
  * time comes (tty).
  */
-#ifndef BUILDER_PROGRESS_INTERNAL_H
-#define BUILDER_PROGRESS_INTERNAL_H
+#ifndef PROGRESS_INTERNAL_H
+#define PROGRESS_INTERNAL_H
 
 #include <pthread.h>
 
 #include "base/vec.h"
-#include "builder/progress.h"
-#include "builder/tail.h"
-#include "builder/term.h"
+#include "progress/progress.h"
+#include "progress/tail.h"
+#include "progress/term.h"
 
 enum vertex_state {
 	VERTEX_OPEN,

@@ -9,8 +9,8 @@
  * variation selectors, and all but TERM_MAX_MARKS combining marks in a row. On a terminal that
  * doesn't speak UTF-8 a character outside ASCII is a question mark.
  */
-#ifndef BUILDER_TERM_H
-#define BUILDER_TERM_H
+#ifndef PROGRESS_TERM_H
+#define PROGRESS_TERM_H
 
 #include <stdbool.h>
 #include <stddef.h>

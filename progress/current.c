@@ -1,7 +1,7 @@
 /* The calls without a vertex, for code that does one thing at a time. */
 #include <string.h>
 
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 static _Thread_local struct {
 	uint64_t serial; /* of the progress it belongs to */

@@ -1,4 +1,4 @@
-#include "builder/tail.h"
+#include "progress/tail.h"
 
 #include "base/auto.h"
 

@@ -11,10 +11,10 @@
  *one. If there are more lines than rows, what is open goes before what has ended, the newest
  *first.
  */
-#ifndef BUILDER_LAYOUT_H
-#define BUILDER_LAYOUT_H
+#ifndef PROGRESS_LAYOUT_H
+#define PROGRESS_LAYOUT_H
 
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 enum {
 	LAYOUT_TAIL_LINES = 6, /* of a vertex that is open, at most */

@@ -1,5 +1,5 @@
 /* Words that several renderers share. */
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 void progress_add_seconds(struct str *s, double seconds)
 {

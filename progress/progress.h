@@ -18,8 +18,8 @@
  * characters are made visible. After PROGRESS_MAX_OUTPUT bytes of a vertex they are no longer
  * shown, only kept as its tail (the last TAIL_LINES, for when it fails).
  */
-#ifndef BUILDER_PROGRESS_H
-#define BUILDER_PROGRESS_H
+#ifndef PROGRESS_PROGRESS_H
+#define PROGRESS_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "builder/progress_internal.h"
+#include "progress/internal.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -7,7 +7,7 @@
 
 #include "base/interrupt.h"
 #include "base/log.h"
-#include "builder/ticker.h"
+#include "progress/ticker.h"
 
 double progress_elapsed(const struct progress *p)
 {

@@ -3,8 +3,8 @@
  *
  * It takes no signals. fn runs in that thread and does its own locking.
  */
-#ifndef BUILDER_TICKER_H
-#define BUILDER_TICKER_H
+#ifndef PROGRESS_TICKER_H
+#define PROGRESS_TICKER_H
 
 #include "base/err.h"
 
