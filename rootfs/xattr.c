@@ -342,7 +342,7 @@ static int fit(const struct items *v, uint32_t csum_seed, uint32_t first_inode,
 		if (!item)
 			return err_set(e, ERR_LIMIT,
 				       "more extended attributes than ext4 can hold");
-		item->inode = UINT32_MAX; /* for now */
+		item->inode = UINT32_MAX; /* outside; numbered below */
 		item->value_hash = ext4_crc(csum_seed, item->value, item->n);
 	}
 	number_outside(v, first_inode, ret);
