@@ -15,9 +15,10 @@ enum { WHAT_MAX_BYTES = 60, COLUMNS = 5 };
 
 static const char notes[] =
 	"The cache: layers of steps, base disks and image blobs that no template needs;\n"
-	"with --all also cache mounts and the records and logs of builds. Without\n"
-	"--keep-storage all of it goes. What a template, a clone or a build that runs needs\n"
-	"is never touched, and is not counted.\n"
+	"with --all also cache mounts, the records and logs of builds, and the memory of\n"
+	"booted guests (the next build boots one again). Without --keep-storage all of it\n"
+	"goes. What a template, a clone or a build that runs needs is never touched, and is\n"
+	"not counted.\n"
 	"\n"
 	"On a terminal it asks first, unless --force.";
 
@@ -174,7 +175,7 @@ int cmd_prune(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "keep-storage", OPTION_STR, &p.keep_storage, "SIZE",
 		  "keep so much of it, what was used last (default: nothing)" },
 		{ 'a', "all", OPTION_BOOL, &p.is_all, NULL,
-		  "cache mounts and records of builds, too" },
+		  "cache mounts, records of builds and booted guests, too" },
 		{ 0, "dry-run", OPTION_BOOL, &p.opts.is_dry_run, NULL,
 		  "only show what would go" },
 		{ 'f', "force", OPTION_BOOL, &p.is_forced, NULL, "don't ask" },

@@ -10,8 +10,6 @@
 #include "base/log.h"
 #include "base/sha256.h"
 
-#define PREFIX "boot-"
-
 void preboot_release(struct preboot *p)
 {
 	free(p->folder);
@@ -53,7 +51,7 @@ static char *kind_folder(const struct host *h, const struct preboot_kind *kind)
 	sha256_add_u64(hash, kind->memory_mib);
 	sha256_add_u64(hash, kind->n_disk_places);
 	sha256_end_hex(hash, hex);
-	return xasprintf("%s/" PREFIX "%.32s", store_cache_dir(h->store), hex);
+	return xasprintf("%s/" STORE_BOOT_PREFIX "%.32s", store_cache_dir(h->store), hex);
 }
 
 static void set_paths(const char *folder, struct preboot *ret)
@@ -91,7 +89,7 @@ static void remove_old(const char *cache_dir)
 	while (dir && (ent = readdir(dir))) {
 		autofree char *path = xasprintf("%s/%s", cache_dir, ent->d_name);
 
-		if (!str_starts(ent->d_name, PREFIX) || stat(path, &st))
+		if (!str_starts(ent->d_name, STORE_BOOT_PREFIX) || stat(path, &st))
 			continue;
 		vec_push(&all, ((struct kept){ take(path), st.st_mtim }));
 	}

@@ -63,6 +63,9 @@ DEFINE_AUTO(store)
 const char *store_home(const struct store *s); /* absolute */
 const char *store_blob_dir(const struct store *s);
 const char *store_cache_dir(const struct store *s);
+/* Folders of the cache with names that begin so are of guests that have booted. They may go at
+ * any time. */
+#define STORE_BOOT_PREFIX "boot-"
 
 /* A fresh directory of ours, on the store's file system; removed by workdir_free(), on a
  * signal (base/interrupt.h), or by the next run. */

@@ -9,8 +9,8 @@
 
 const char *store_kind_name(enum store_kind kind)
 {
-	static const char *const names[STORE_KINDS] = { "layer", "base", "blob", "mount",
-							"build" };
+	static const char *const names[STORE_KINDS] = { "layer", "base",  "blob",
+							"mount", "build", "boot" };
 
 	return names[kind];
 }
@@ -109,6 +109,8 @@ static const char *folder_of(const struct store *s, enum store_kind kind)
 		return s->blob_dir;
 	case STORE_MOUNT:
 		return s->mount_dir;
+	case STORE_BOOT:
+		return s->cache_dir;
 	default:
 		return s->folder[STORE_BUILDS];
 	}

@@ -236,6 +236,30 @@ static int collect_builds(struct store *s, struct store_usage *u, struct err **e
 	return more;
 }
 
+/* ------------------------------------------------------------------ booted guests */
+
+static int collect_boots(struct store *s, struct store_usage *u, struct err **e)
+{
+	DIR *stream = opendir(s->cache_dir);
+	struct dirent *d;
+	int failed = 0;
+
+	while (stream && !failed && (d = readdir(stream))) {
+		autofree char *path = xasprintf("%s/%s", s->cache_dir, d->d_name);
+		struct store_item item = { .kind = STORE_BOOT, .below = -1 };
+
+		if (!str_starts(d->d_name, STORE_BOOT_PREFIX))
+			continue;
+		item.file = xstrdup(d->d_name);
+		item.what = xstrdup("memory of a booted guest");
+		vec_push(&u->items, item);
+		failed = usage_look_at(path, &u->items.at[u->items.n - 1], e);
+	}
+	if (stream)
+		closedir(stream);
+	return failed;
+}
+
 /* ------------------------------------------------------------------ all */
 
 int usage_collect(struct store *s, unsigned kinds, struct store_usage *ret, struct err **e)
@@ -248,6 +272,7 @@ int usage_collect(struct store *s, unsigned kinds, struct store_usage *ret, stru
 		{ 1 << STORE_BLOB, usage_collect_blobs },
 		{ 1 << STORE_MOUNT, collect_mounts },
 		{ 1 << STORE_BUILD, collect_builds },
+		{ 1 << STORE_BOOT, collect_boots },
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -62,6 +62,8 @@ keeps_what_a_clone_needs()
 	ok kiln prune --all --json
 	is "$(layers removed)" 2
 	is "$(find "$KILN_HOME/disks" "$KILN_HOME/builds" -type f | wc -l)" 0
+	is "$(json "$OUT" "{i['status'] for i in j['items'] if i['kind'] == 'boot'}")" "{'removed'}"
+	is "$(find "$KILN_HOME/cache" -name 'boot-*' | wc -l)" 0
 }
 
 keeps_what_a_build_needs()
