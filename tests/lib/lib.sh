@@ -274,11 +274,12 @@ store_is_sound()
 	local disk
 	for disk in "$KILN_HOME"/disks/*.ext4; do
 		[ -e "$disk" ] || continue
-		e2fsck -fn "$disk" || no "e2fsck: $disk" || return 1
+		e2fsck -fn "$disk" >"$TMP/.judge" 2>&1 || no "e2fsck: $disk: $(cat "$TMP/.judge")" || return 1
 	done
 	for disk in "$KILN_HOME"/disks/*.qcow2 "$KILN_HOME"/templates/*/disk.qcow2; do
 		[ -e "$disk" ] || continue
-		qemu-img check -f qcow2 "$disk" || no "qemu-img check: $disk" || return 1
+		qemu-img check -f qcow2 "$disk" >"$TMP/.judge" 2>&1 ||
+			no "qemu-img check: $disk: $(cat "$TMP/.judge")" || return 1
 	done
 	ok kiln ls --json
 	python3 -m json.tool <"$OUT" >/dev/null || no "ls --json is no JSON"
