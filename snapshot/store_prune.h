@@ -23,7 +23,7 @@ enum store_kind {
 	STORE_BLOB,  /* of images, as a registry gave them */
 	STORE_MOUNT, /* the disk of a cache mount */
 	STORE_BUILD, /* a build's record and log */
-	STORE_BOOT,  /* the memory of a guest that has booted: the next machine is started from it */
+	STORE_BOOT,  /* the memory of a booted guest, to start machines from */
 	STORE_KINDS
 };
 const char *store_kind_name(enum store_kind kind); /* "layer" ... */
