@@ -520,6 +520,8 @@ int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **
 
 static int write_state(struct vm *vm, int state, struct err **e)
 {
+	/* A machine that was restored itself has had one. */
+	vm->migration = MIGRATION_NONE;
 	if (qmp_send(vm->qmp, "stop", NULL, -1, e) || send_capabilities(vm, e) ||
 	    qmp_send(vm->qmp, "getfd", argument("fdname", "state"), state, e) ||
 	    qmp_send(vm->qmp, "migrate", argument("uri", "fd:state"), -1, e) ||

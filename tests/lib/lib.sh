@@ -278,7 +278,7 @@ store_is_sound()
 	done
 	for disk in "$KILN_HOME"/disks/*.qcow2 "$KILN_HOME"/templates/*/disk.qcow2; do
 		[ -e "$disk" ] || continue
-		qemu-img check -f qcow2 "$disk" >"$TMP/.judge" 2>&1 ||
+		qemu-img check -U -f qcow2 "$disk" >"$TMP/.judge" 2>&1 ||
 			no "qemu-img check: $disk: $(cat "$TMP/.judge")" || return 1
 	done
 	ok kiln ls --json
