@@ -536,6 +536,36 @@ static void the_smallest_machine_boots(void **state)
 	assert_says(a, "echo works", "works\n");
 }
 
+/* The end of its own restore is not the end of its save. */
+static void a_restored_machine_is_saved_whole(void **state)
+{
+	char dir[] = "/tmp/kiln-test-save-XXXXXX";
+	autofree char *ram = NULL, *from = NULL, *to = NULL;
+	struct vm_opts o = { .accel = "tcg",
+			     .cpus = 1,
+			     .memory_mib = VM_MIN_MEMORY_MIB,
+			     .owns_ram = true };
+	AUTO(vm) vm = NULL;
+	autostr saved = STR_INIT;
+	struct err *e = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	o.ram_path = ram = xasprintf("%s/ram", dir);
+	o.state_path = from = xasprintf("%s/from", dir);
+	to = xasprintf("%s/to", dir);
+	assert_ok(fs_write_atomic(ram, "", 0, 0600, &e), e);
+	assert_int_equal(truncate(ram, (off_t)o.memory_mib << 20), 0);
+	assert_ok(fs_write_atomic(from, "", 0, 0600, &e), e);
+	setenv("KILN_QEMU", "tests/lib/slowqemu.py", 1);
+	assert_ok(vm_restore(&o, &vm, &e), e);
+	unsetenv("KILN_QEMU");
+	assert_ok(vm_save(vm, to, &e), e);
+	assert_ok(fs_read_file(to, 64, &saved, &e), e);
+	assert_string_equal(saved.at, "whole");
+	assert_ok(fs_remove_tree(dir, &e), e);
+}
+
 static void no_kernel_to_boot(void **state)
 {
 	(void)state;
@@ -556,9 +586,13 @@ int main(void)
 		cmocka_unit_test(a_spoilt_state_is_told),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(the_smallest_machine_boots),
+		cmocka_unit_test(a_restored_machine_is_saved_whole),
 	};
 
-	const struct CMUnitTest no_guest[] = { cmocka_unit_test(no_kernel_to_boot) };
+	const struct CMUnitTest no_guest[] = {
+		cmocka_unit_test(no_kernel_to_boot),
+		cmocka_unit_test(a_restored_machine_is_saved_whole),
+	};
 
 	if (!getenv("KILN_GUEST_DIR") && !fs_exists("build/guest/vmlinuz"))
 		return cmocka_run_group_tests(no_guest, NULL, NULL);
