@@ -79,9 +79,10 @@ struct agent_exec {
 };
 struct agent_exit {
 	bool has_ended;
-	int status;  /* exit status, if signal is 0 */
-	int signal;  /* what killed it, or 0 */
-	bool is_oom; /* the kernel's out-of-memory killer did */
+	int status;      /* exit status, if signal is 0 */
+	int signal;      /* what killed it, or 0 */
+	bool is_oom;     /* the kernel's out-of-memory killer did */
+	bool is_timeout; /* we did, for taking too long; set by who gave it a time */
 };
 /* Signals reach its whole process group; SIGKILL in a build everything that it started. When a
  * build step ends, what it left running is killed.

@@ -263,6 +263,7 @@ static int run_steps(struct build *b, struct err **e)
 		.cpus = b->o->cpus,
 		.memory_mib = b->o->memory_mib,
 		.disk_bytes = b->o->disk_bytes,
+		.step_timeout_sec = b->o->step_timeout_sec,
 		.has_shell_on_error = b->o->has_shell_on_error,
 	};
 

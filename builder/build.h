@@ -28,6 +28,7 @@ struct build_opts {
 				      asked for */
 	struct ready ready;
 	unsigned ready_timeout_sec;
+	unsigned step_timeout_sec; /* --step-timeout; 0: none */
 	struct strv build_args, contexts, labels;
 	struct secrets secrets;       /* --secret */
 	const struct ssh_agents *ssh; /* --ssh; NULL: none */

@@ -19,7 +19,7 @@ enum { CPUS_MAX = VM_MAX_CPUS, TIMEOUT_MAX_SEC = 86400 };
 struct raw {
 	const char *memory;
 	unsigned long long disk;
-	unsigned cpus, port, timeout_ms, ready_timeout;
+	unsigned cpus, port, timeout_ms, ready_timeout, step_timeout;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets, ssh, no_cache_filter, limits;
 	const char *on_error;
@@ -137,6 +137,12 @@ static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 		return err_set(e, ERR_USAGE,
 			       "--platform %s: this version of kiln builds linux/amd64 only",
 			       raw->platform);
+	if (raw->step_timeout > TIMEOUT_MAX_SEC)
+		return err_set(
+			e, ERR_USAGE,
+			"--step-timeout takes up to %d seconds, or 0 for no limit, not %u",
+			TIMEOUT_MAX_SEC, raw->step_timeout);
+	o->step_timeout_sec = raw->step_timeout;
 	o->cpus = raw->cpus;
 	o->disk_bytes = raw->disk;
 	o->ready_timeout_sec = raw->ready_timeout;
@@ -250,6 +256,8 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "ready after this many milliseconds" },
 		{ 0, "ready-timeout", OPTION_UINT, &raw.ready_timeout, "SEC",
 		  "give up after this long (default 120)" },
+		{ 0, "step-timeout", OPTION_UINT, &raw.step_timeout, "SEC",
+		  "a RUN that takes longer fails (default 0: no limit)" },
 		{ 0, "build-arg", OPTION_STRV, &o.build_args, "KEY=VALUE",
 		  "value of an ARG; KEY alone takes it from the environment" },
 		{ 0, "build-context", OPTION_STRV, &o.contexts,

@@ -56,6 +56,7 @@ int step_failed(const struct step_failure *s, struct err **e)
 			     .status = s->exit->status,
 			     .signal = s->exit->signal,
 			     .is_oom = s->exit->is_oom,
+			     .is_timeout = s->exit->is_timeout,
 			     .tail = &tail };
 
 	if (v)

@@ -1,7 +1,9 @@
 #include "builder/steprun.h"
 
+#include <signal.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "builder/session.h"
 #include "builder/stepmounts.h"
 
@@ -82,21 +84,29 @@ static int serve_relays(void *arg, struct err **e)
 	return 0;
 }
 
-/* Like agent_run(), with an ear for the ssh agents' sockets. */
+/* Until it has ended, or its time is over: then it is killed. An ear is kept for the ssh
+ * agents' sockets. */
 static int run_to_end(struct steprun *r, const struct agent_exec *x, struct agent_exit *ret,
 		      struct err **e)
 {
 	struct agentlink *link = r->o.machine->link;
+	int64_t end_ms = clock_ms() + r->o.timeout_sec * INT64_C(1000);
+	bool is_over = false;
 	uint32_t id;
 
-	if (!r->relays.n)
-		return agent_run(link, x, -1, ret, e);
 	if (agent_start(link, x, &id, e))
 		return -1;
-	while (!agent_exit_of(link, id).has_ended)
+	while (!is_over && !agent_exit_of(link, id).has_ended) {
 		if (agent_pump(link, PUMP_MS, e) || serve_relays(r, e))
 			return -1;
+		is_over = r->o.timeout_sec && clock_ms() >= end_ms;
+	}
+	if (is_over && agent_stop(link, id, e))
+		return -1;
 	*ret = agent_exit_of(link, id);
+	ret->is_timeout = is_over;
+	if (is_over && !ret->has_ended) /* whatever keeps it: the machine goes anyway */
+		ret->signal = SIGKILL;
 	return 0;
 }
 

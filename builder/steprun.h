@@ -18,6 +18,7 @@ struct steprun_opts { /* all borrowed */
 	const struct secrets *secrets;
 	const struct ssh_agents *ssh;
 	const struct strv *proxies; /* added to the environment; may be NULL */
+	unsigned timeout_sec;       /* for the step's own command; 0: none */
 };
 
 struct steprun;
@@ -26,7 +27,7 @@ int steprun_open(const struct steprun_opts *o, struct steprun **ret, struct err 
 void steprun_free(struct steprun *r);
 DEFINE_AUTO(steprun)
 
-/* The step's own command; what it prints goes to output. */
+/* The step's own command; what it prints goes to output. When its time is over it is killed. */
 int steprun_command(struct steprun *r, struct guest_output *output, struct agent_exit *ret,
 		    struct err **e);
 

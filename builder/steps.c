@@ -87,7 +87,7 @@ static int run_prepared(const struct steps_opts *o, struct machine *m, struct st
 		return steps_not_run(e);
 	if (guest_output_end(output, "the output of this step", e))
 		return -1;
-	return end.status || end.signal ? step_failed(&why, e) : 0;
+	return end.status || end.signal || end.is_timeout ? step_failed(&why, e) : 0;
 }
 
 static int run_command(const struct steps_opts *o, const struct step_disks *disks,
@@ -95,7 +95,13 @@ static int run_command(const struct steps_opts *o, const struct step_disks *disk
 {
 	AUTO(steprun) run = NULL;
 	struct steprun_opts ro = {
-		m, disks, step, o->secrets, o->ssh, &o->graph->plan->proxies
+		m,
+		disks,
+		step,
+		o->secrets,
+		o->ssh,
+		&o->graph->plan->proxies,
+		o->step_timeout_sec,
 	};
 
 	if (steprun_open(&ro, &run, e))

@@ -22,8 +22,9 @@ struct steps_opts {
 	const struct ssh_agents *ssh;
 	struct secret_scan *scan; /* what output and layers are searched for; may be NULL */
 	unsigned cpus, memory_mib;
-	bool has_shell_on_error; /* a RUN that fails is entered, before the machine goes */
-	uint64_t disk_bytes;     /* 0: steps_disk_bytes() of the base */
+	unsigned step_timeout_sec; /* for each RUN; 0: none */
+	bool has_shell_on_error;   /* a RUN that fails is entered, before the machine goes */
+	uint64_t disk_bytes;       /* 0: steps_disk_bytes() of the base */
 };
 
 /*

@@ -44,6 +44,19 @@ no_network()
 	step_fails 'could not be reached' <<<'RUN bash -c "echo >/dev/tcp/127.0.0.1/9"'
 }
 
+too_long()
+{
+	OPTIONS=(--step-timeout 2)
+	step_fails 'it took longer than it may' '--step-timeout' 'SIGKILL' <<<'RUN echo begun; sleep 1000 & wait'
+	# In time is in time, and the limit is in no key.
+	context in_time <<<$'FROM busybox:1\nRUN echo quick'
+	build in_time in_time --step-timeout 60
+	build in_time in_time --step-timeout 61
+	grep -q '^#[0-9]* CACHED' "$ERR" || no "it is run again"
+	build_fails 2 in_time --step-timeout 90000
+	says_one_line '--step-timeout takes'
+}
+
 no_inodes()
 {
 	OPTIONS=(--disk 64M)
@@ -79,6 +92,7 @@ by_a_signal()
 it "command not found, and which" no_command
 it "a name that can't be resolved" no_name
 it "nobody answers" no_network
+it "a step takes longer than it may" too_long
 it "no inode left" no_inodes
 it "no room on the disk" no_room
 it "out of memory" no_memory
