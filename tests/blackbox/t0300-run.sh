@@ -223,20 +223,6 @@ old
 	fails 3 kiln run --cold app -- sh -c 'exit 3'
 }
 
-resume_is_faster_than_cold()
-{
-	[ -z "${SAN:-}" ] || skip "not with sanitizers"
-	local from warm cold
-	from=$EPOCHREALTIME
-	ok kiln run app -- true
-	warm=$((${EPOCHREALTIME/./} - ${from/./}))
-	from=$EPOCHREALTIME
-	ok kiln run --cold app -- true
-	cold=$((${EPOCHREALTIME/./} - ${from/./}))
-	# A tenth is the figure (make bench); two tests run at a time here.
-	[ $((warm * 3)) -lt $cold ] || no "resumed in $warm us, booted in $cold us"
-}
-
 machine_dies()
 {
 	start_bg kiln run app -- sleep 1000
@@ -291,6 +277,5 @@ it "five clones at once, all different" five_at_once
 it "clock, machine-id, host name and identity after a restore" restored_guest_is_put_right
 it "orphans are reaped" orphans_are_reaped
 it "--cold boots and starts the start command" cold_boot
-it "resuming is faster than booting" resume_is_faster_than_cold
 it "a machine that is killed is an error" machine_dies
 it "a guest that panics or powers off is an error" guest_panics_or_powers_off

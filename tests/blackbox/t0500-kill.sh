@@ -30,10 +30,8 @@ ends_with()
 	wait_until 60 has_machine || no "no machine: $(cat "$ERR.bg")"
 	wait_until 60 grep -q 'RUN echo one' "$ERR.bg"
 	sleep 0.5
-	local before=$SECONDS
 	stop_bg "$BG" "$2"
 	is "$STATUS" "$1"
-	[ $((SECONDS - before)) -le 5 ] || no "it took its time"
 	left_nothing
 	fails 3 kiln inspect app
 }
@@ -111,7 +109,7 @@ killed_at_any_moment()
 		wait_bg
 		echo "killed after $at ms: status $STATUS"
 		# The machine dies with it.
-		wait_until 5 has_no_machine || no "the machine outlives it: $(machines)" || return 1
+		wait_until 30 has_no_machine || no "the machine outlives it: $(machines)" || return 1
 		# What has a name is whole.
 		ok kiln ls --json
 		if [ "$(json "$OUT" 'sum(t["name"] == "app:latest" for t in j)')" != 0 ]; then
@@ -136,7 +134,7 @@ run_is_killed()
 	wait_until 60 has_machine
 	kill -KILL "$BG"
 	wait_bg
-	wait_until 5 has_no_machine || no "the machine outlives it"
+	wait_until 30 has_no_machine || no "the machine outlives it"
 	# The next run cleans up.
 	ok kiln run app -- true
 	left_nothing

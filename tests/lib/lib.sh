@@ -262,7 +262,7 @@ has_no_machine()
 # Everything of a run is gone: machines and work directories.
 left_nothing()
 {
-	wait_until 5 has_no_machine || no "machines are left: $(machines)" || return 1
+	wait_until 30 has_no_machine || no "machines are left: $(machines)" || return 1
 	local left
 	left=$(find "$KILN_HOME/tmp" -mindepth 1 2>/dev/null | head -n 5)
 	[ -z "$left" ] || no "files are left: $left"
