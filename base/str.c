@@ -350,3 +350,41 @@ void str_add_visible(struct str *s, const char *bytes, size_t n)
 		n -= part;
 	}
 }
+
+/* Length of the scheme and "://" of a URL that may hold a password; 0: here is none. */
+static size_t span_scheme(const char *at)
+{
+	static const char *const schemes[] = { "http://", "https://", "ftp://" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncasecmp(at, schemes[i], strlen(schemes[i])) == 0)
+			return strlen(schemes[i]);
+	return 0;
+}
+
+/* RFC 3986: userinfo ends at the last "@" of the authority. */
+static size_t span_userinfo(const char *authority)
+{
+	size_t n = strcspn(authority, "/?#\"' \t\r\n");
+
+	while (n && authority[n - 1] != '@')
+		n--;
+	return n ? n - 1 : 0;
+}
+
+char *str_redacted(const char *text)
+{
+	autostr s = STR_INIT;
+
+	while (*text) {
+		size_t scheme = span_scheme(text);
+		size_t user = scheme ? span_userinfo(text + scheme) : 0;
+
+		str_addn(&s, text, scheme ? scheme : 1);
+		text += scheme ? scheme : 1;
+		if (user)
+			str_add(&s, memchr(text, ':', user) ? "xxxxx:xxxxx" : "xxxxx");
+		text += user;
+	}
+	return str_take(&s);
+}

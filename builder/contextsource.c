@@ -111,15 +111,16 @@ static int from_stdin(struct contextsource *c, struct err **e)
 static int from_url(struct contextsource *c, const char *url, struct err **e)
 {
 	struct download_opts o = { .url = url, .max_bytes = CONTEXT_MAX_BYTES };
+	autofree char *shown = str_redacted(url);
 	struct download d;
 	autoclose int fd = -1;
 
 	if (new_spool(c, &fd, e))
 		return -1;
 	if (download_get(&o, fd, &d, e))
-		return err_wrap(e, "fetching the build context %s", url);
+		return err_wrap(e, "fetching the build context %s", shown);
 	download_release(&d);
-	return take_bytes(c, fd, url, e);
+	return take_bytes(c, fd, shown, e);
 }
 
 static int from_file(struct contextsource *c, const char *path, struct err **e)
@@ -140,11 +141,12 @@ static int from_git(struct contextsource *c, const char *word, bool keeps_git_di
 {
 	struct df_git git;
 	autofree char *dir = workdir_path(c->work, "repository");
+	autofree char *shown = str_redacted(word);
 	char commit[GIT_COMMIT_MAX + 1];
 	int failed;
 
 	if (df_git_parse(word, &git, e))
-		return err_wrap(e, "the build context %s", word);
+		return err_wrap(e, "the build context %s", shown);
 	free(take(c->dir));
 	failed = gitclone(&(struct gitclone_opts){ .from = &git,
 						   .checksum = git.checksum,

@@ -50,8 +50,11 @@ int download_get(const struct download_opts *o, int fd, struct download *ret, st
 	AUTO(sha256) hash = sha256_new();
 	AUTO(http) h = http_new(&(struct http_opts){ .stall_sec = DOWNLOAD_STALL_SEC });
 	struct arrival a = { .o = o, .to = ret, .hash = hash, .fd = fd };
+	autostr authorization = STR_INIT;
+	autofree char *url = http_split_userinfo(o->url, &authorization);
 	struct http_request request = {
-		.url = o->url,
+		.url = url ? url : o->url,
+		.authorization = authorization.len ? authorization.at : NULL,
 		.if_none_match = o->etag,
 		.size_bytes = -1,
 		.is_encoding_kept = true,

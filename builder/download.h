@@ -2,7 +2,8 @@
  * download.h - one file from a web server, for ADD and build contexts.
  *
  * Policy:  http and https, whichever the user wrote; else as oci/http.h has it. A body is kept
- * as it comes, whatever Content-Encoding it claims to have. Limits:  the caller's max_bytes; a
+ * as it comes, whatever Content-Encoding it claims to have. User and password in the URL go to
+ * its own host and nowhere else. Limits:  the caller's max_bytes; a
  * transfer without a byte for DOWNLOAD_STALL_SEC is ERR_NET. Errors:  ERR_NET, ERR_NOTFOUND
  * (404, 410), ERR_AUTH (401, 403), ERR_LIMIT.
  */

@@ -87,11 +87,12 @@ static void take_args(const struct plan_stage *stage, struct strv *ret)
 struct step *planner_step(struct planner *p, const struct df_instruction *in,
 			  enum step_kind kind)
 {
+	autofree char *text = xasprintf("%s%s%s", p->is_trigger ? "ONBUILD " : "", in->name,
+					in->raw + strlen(in->keyword));
 	struct step step = {
 		.kind = kind,
 		.where = *p->where,
-		.text = xasprintf("%s%s%s", p->is_trigger ? "ONBUILD " : "", in->name,
-				  in->raw + strlen(in->keyword)),
+		.text = str_redacted(text),
 		.user = xstrdup(p->stage->config.user),
 		.cwd = xstrdup(p->stage->cwd),
 		.script = STR_INIT,

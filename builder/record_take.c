@@ -21,7 +21,7 @@ static char *absolute(const char *path)
 
 char *record_context(const char *word)
 {
-	return contextsource_is_path(word) ? absolute(word) : xstrdup(word);
+	return contextsource_is_path(word) ? absolute(word) : str_redacted(word);
 }
 
 /* A directory in --build-context is found again from anywhere. */
@@ -38,7 +38,7 @@ static char *absolute_context(const char *context)
 	if (str_starts(context + head, layout))
 		head += strlen(layout);
 	else if (strstr(context + head, "://") || str_starts(context + head, "template:"))
-		return xstrdup(context);
+		return str_redacted(context);
 	cwd = context[head] == '/' ? NULL : getcwd(NULL, 0);
 	return cwd ? xasprintf("%.*s%s/%s", (int)head, context, cwd, context + head)
 		   : xstrdup(context);
@@ -123,8 +123,9 @@ static void take_selection(struct record_step *s, const struct context_selection
 			take_file(s, &f, room);
 	vec_each (other, &selection->others) {
 		autofree char *value = xasprintf("%06o %s", (unsigned)S_IFREG, other->value);
+		autofree char *name = str_redacted(other->name); /* what ADD fetches */
 
-		record_add_part(s, other->is_file ? PART_FILE : PART_TREE, other->name,
+		record_add_part(s, other->is_file ? PART_FILE : PART_TREE, name,
 				other->is_file ? value : other->value);
 	}
 }

@@ -61,13 +61,14 @@ void urlmemo_put(struct store *s, const char *url, const struct download *d)
 {
 	autofree char *path = memo_path(s, url);
 	autofree char *dir = xasprintf("%s/urls", store_cache_dir(s));
+	autofree char *shown = str_redacted(url);
 	AUTO(json) o = json_object_new();
 	autofree char *text = NULL;
 	struct err *why = NULL;
 
 	if (!d->etag)
 		return;
-	json_put(o, "url", json_from_str(url));
+	json_put(o, "url", json_from_str(shown));
 	json_put(o, "etag", json_from_str(d->etag));
 	json_put(o, "digest", json_from_str(d->digest));
 	json_put(o, "modified", json_from_int(d->modified_sec));

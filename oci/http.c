@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "oci/ref.h"
@@ -507,6 +508,31 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 			return -1;
 	}
 	return err_set(e, ERR_NET, "it redirects more than %d times", HTTP_MAX_REDIRECTS);
+}
+
+char *http_split_userinfo(const char *url, struct str *authorization)
+{
+	autofree char *user = url_part(url, CURLUPART_USER, CURLU_URLDECODE);
+	autofree char *password = url_part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
+	autofree char *both = user ? xasprintf("%s:%s", user, password ? password : "") : NULL;
+	char *bare = NULL, *copy = NULL;
+	CURLU *u;
+
+	if (!user)
+		return xstrdup(url);
+	u = curl_url();
+	if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
+	    !curl_url_set(u, CURLUPART_USER, NULL, 0) &&
+	    !curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) &&
+	    !curl_url_get(u, CURLUPART_URL, &bare, 0))
+		copy = xstrdup(bare);
+	curl_free(bare);
+	curl_url_cleanup(u);
+	if (copy) {
+		str_add(authorization, "Basic ");
+		base64_add(authorization, both, strlen(both));
+	}
+	return copy;
 }
 
 void http_add_field(struct str *s, char separator, const char *key, const char *value)

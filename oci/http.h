@@ -123,6 +123,9 @@ struct http_buffer {
 };
 struct http_sink http_buffer_sink(struct http_buffer *b);
 
+/* A URL as users write it, for http_get(), which takes no user and password in it: those are
+ * added to authorization, as Basic (RFC 7617). The caller frees. NULL: no URL. */
+char *http_split_userinfo(const char *url, struct str *authorization);
 /* Adds "key=value" to a query or form, percent-encoded; `separator` goes before. */
 void http_add_field(struct str *s, char separator, const char *key, const char *value);
 

@@ -205,6 +205,26 @@ contexts_of_every_kind()
 	left_nothing
 }
 
+# Neither shown nor stored; with a good and with a bad URL.
+no_password_is_kept()
+{
+	web_start
+	context pw <<-'END'
+		FROM scratch
+		ADD http://me:hunter2hunter2@127.0.0.1:PORT/f /f
+	END
+	sed -i "s/PORT/$PORT/" pw/Dockerfile
+	echo f >web/f
+	tar -C pw -cf web/pw.tar .
+	ok kiln build --progress plain -t pw "http://me:hunter3hunter3@127.0.0.1:$PORT/pw.tar"
+	grep -qF "ADD http://xxxxx:xxxxx@127.0.0.1:$PORT/f /f" "$ERR" || no "the step is shown otherwise"
+	! grep -E 'hunter[23]' "$OUT" "$ERR" || return 1
+	fails 3 kiln build --progress plain -t pw "http://me:hunter3hunter3@127.0.0.1:$PORT/nosuch.tar"
+	! grep -E 'hunter[23]' "$OUT" "$ERR" || return 1
+	! grep -rlE 'hunter[23]' "$KILN_HOME" || return 1
+}
+
 it "ADD takes archives, URLs and git repositories, and knows what is unchanged" every_kind_of_source
 it "a wrong or hostile source is told, and leads nowhere" what_is_wrong_is_told
 it "a context is a directory, a tar, a Dockerfile, a URL or a repository" contexts_of_every_kind
+it "a password in a URL is neither shown nor stored" no_password_is_kept

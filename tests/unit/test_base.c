@@ -305,6 +305,30 @@ static void test_proc_run_opts(void **state)
 	str_release(&said);
 }
 
+static void test_redacted(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} cases[] = {
+		{ "", "" },
+		{ "https://example.com/a@b", "https://example.com/a@b" },
+		{ "https://me:secret@example.com/x", "https://xxxxx:xxxxx@example.com/x" },
+		{ "ADD HTTPS://token@h/x ftp://a:b@c/ /d",
+		  "ADD HTTPS://xxxxx@h/x ftp://xxxxx:xxxxx@c/ /d" },
+		{ "http://a:p@ss@h?q=@", "http://xxxxx:xxxxx@h?q=@" },
+		{ "https:// user@host", "https:// user@host" },
+		{ "git@github.com:a/b ssh://git@h/x", "git@github.com:a/b ssh://git@h/x" },
+		{ "http://@h http://", "http://@h http://" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		autofree char *shown = str_redacted(cases[i].text);
+
+		assert_string_equal(shown, cases[i].shown);
+	}
+}
+
 static void test_base64(void **state)
 {
 	static const struct {
@@ -422,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_proc_run),      cmocka_unit_test(test_proc_fds),
 		cmocka_unit_test(test_proc_run_opts), cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_err_copy),      cmocka_unit_test(test_copy_sparse),
+		cmocka_unit_test(test_redacted),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
