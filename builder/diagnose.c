@@ -205,7 +205,7 @@ char *failure_next_command(enum err_code code, const char *build_id, bool has_st
 	case ERR_TIMEOUT:
 	case ERR_VM:
 		return xasprintf("kiln logs %s", build_id);
-	default:
-		return NULL;
+	default: /* COPY and WORKDIR fail with what was wrong about them */
+		return has_step ? xasprintf("kiln debug %s", build_id) : NULL;
 	}
 }

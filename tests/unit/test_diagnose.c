@@ -177,7 +177,7 @@ static void test_next_command(void **state)
 	(void)state;
 	assert_string_equal(next, "kiln logs 4f3c");
 	assert_string_equal(entered, "kiln debug 4f3c");
-	assert_null(failure_next_command(ERR_USAGE, "4f3c", true));
+	assert_null(failure_next_command(ERR_USAGE, "4f3c", false));
 }
 
 int main(void)
