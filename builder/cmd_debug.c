@@ -8,7 +8,7 @@
 
 struct debug_args {
 	struct strv secrets, ssh, command;
-	const char *kernel;
+	const char *kernel, *user;
 };
 
 static const char notes[] =
@@ -42,6 +42,7 @@ static int enter(const struct debug_args *a, const struct past *past, struct sto
 	struct debug_opts o = { .store = store,
 				.past = past,
 				.command = &a->command,
+				.user = a->user,
 				.has_tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO),
 				.kernel = a->kernel };
 	int failed;
@@ -86,6 +87,8 @@ int cmd_debug(const struct command *self, int argc, char **argv, struct err **e)
 		  "file or variable for RUN --mount=type=secret" },
 		{ 0, "ssh", OPTION_STRV, &a.ssh, "ID[=SOCKET|KEY]",
 		  "ssh agent for RUN --mount=type=ssh" },
+		{ 'u', "user", OPTION_STR, &a.user, "USER[:GROUP]",
+		  "as whom (default: as the step)" },
 		{ 0, "kernel", OPTION_STR, &a.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0 },

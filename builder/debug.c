@@ -8,6 +8,7 @@
 #include "builder/contextsource.h"
 #include "builder/image.h"
 #include "builder/steprun.h"
+#include "builder/steps.h"
 
 /* ---- words ---- */
 
@@ -257,7 +258,7 @@ static struct step *make_step(const struct scene *s)
 	const struct record_failure *f = s->failure;
 	struct step step = { .kind = STEP_RUN,
 			     .text = xstrdup(f->text),
-			     .user = xstrdup(f->user),
+			     .user = xstrdup(s->o->user ? s->o->user : f->user),
 			     .cwd = xstrdup(f->cwd),
 			     .script = STR_INIT,
 			     .dest = xstrdup(""),
@@ -316,8 +317,6 @@ static int boot(struct scene *s, struct workdir *work, struct host *host, struct
 	struct machine_opts m = {
 		.cpus = r->cpus ? r->cpus : BUILD_CPUS,
 		.memory_mib = r->memory_mib ? r->memory_mib : BUILD_MEMORY_MIB,
-		.disk_bytes =
-			chain_fs_bytes(chain) + 4095 - (chain_fs_bytes(chain) + 4095) % 4096,
 		.chain = chain->paths.at,
 		.n_chain = chain->paths.n,
 		.overlay_path = overlay,
@@ -325,9 +324,12 @@ static int boot(struct scene *s, struct workdir *work, struct host *host, struct
 		.is_build = true,
 		.hostname = "buildkitsandbox",
 	};
+	/* Before the first step the file system is as large as its image, and full. */
+	struct steps_opts size = { .disk_bytes = r->disk_bytes };
 	size_t end;
 
-	if (step_disks_choose(&s->graph, &s->graph.stages[0], 0, &s->disks, &end, e) ||
+	if (steps_disk_bytes(&size, chain, "its image", &m.disk_bytes, e) ||
+	    step_disks_choose(&s->graph, &s->graph.stages[0], 0, &s->disks, &end, e) ||
 	    step_disks_make(&s->graph, &s->disks, work, e))
 		return -1;
 	m.disks = s->disks.vm;

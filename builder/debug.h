@@ -17,6 +17,7 @@ struct debug_opts {
 	struct store *store;
 	const struct past *past;    /* record->failure.is_there */
 	const struct strv *command; /* empty: a shell */
+	const char *user;           /* NULL: the step's */
 	bool has_tty;
 	const struct secrets *secrets;
 	const struct ssh_agents *ssh;

@@ -40,6 +40,22 @@ its_environment_is_there()
 		"the mount at /tok is left out"
 }
 
+# Nothing has been run yet, and the base has neither room nor /dev; and a user that isn't there.
+the_first_step_is_entered()
+{
+	context first <<-'END'
+		FROM busybox:1
+		USER nobody-of-this-name
+		RUN id
+	END
+	kiln build --progress plain -t first --build-context "$BUSYBOX" first 2>"$ERR" && no "it is built"
+	grep -q '^next: kiln debug ' "$ERR" || no "what helps next?"
+	fails 2 kiln debug first -- id
+	says "unable to find user"
+	ok kiln debug -u root first -- sh -c 'id -un && head -c 1000000 /dev/zero >/room && wc -c </room'
+	is "$(tr '\n' ' ' <"$OUT")" "root 1000000 "
+}
+
 a_secret_is_given_again()
 {
 	local id
@@ -120,6 +136,7 @@ it "keeps what a failed build had come to" a_build_fails
 it "runs a command with the failed step's environment" its_environment_is_there
 it "takes an id, and a secret that is given again" a_secret_is_given_again
 it "says what can't be entered" what_can_not_be_entered
+it "enters a build before its first step, as another user" the_first_step_is_entered
 it "leaves it where it is when the cache is pruned" a_prune_leaves_it
 it "enters a build whose start command failed, after its last step" after_the_last_step
 it "opens a shell on a terminal" a_shell_on_a_terminal
