@@ -102,7 +102,7 @@ static const struct {
 	[ERR_LIMIT] = { "limit", 6 },       [ERR_STEP] = { "step", 7 },
 	[ERR_TIMEOUT] = { "timeout", 8 },   [ERR_VM] = { "vm", 9 },
 	[ERR_BUG] = { "bug", 70 },          [ERR_NOEXEC] = { "noexec", 126 },
-	[ERR_NOCMD] = { "nocmd", 127 },
+	[ERR_NOCMD] = { "nocmd", 127 },     [ERR_CANCELED] = { "canceled", 1 },
 };
 
 int err_exit_status(enum err_code code)

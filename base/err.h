@@ -30,6 +30,7 @@ enum err_code {
 	ERR_BUG,      /* our own fault; exit 70 */
 	ERR_NOEXEC,   /* kiln run: CMD is there but can't be run; exit 126, as a shell has it */
 	ERR_NOCMD,    /* kiln run: there is no such CMD; exit 127 */
+	ERR_CANCELED, /* something else failed first, and that is told; exit 1 */
 };
 
 struct err {

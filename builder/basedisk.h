@@ -12,10 +12,19 @@
 #include "builder/image.h"
 #include "rootfs/rootfs.h"
 
+/* All borrowed. */
+struct base_disk_opts {
+	struct store *store;
+	const struct rootfs_limits *limits; /* NULL: the default */
+	const char *who;                    /* we, as turn.h has it */
+	struct progress *progress;
+	struct cancel *cancel; /* NULL: it isn't canceled */
+};
+
 /* Looks for the base disk in the store, or makes it, unless another build is doing that
- * (turn.h; who: we). *ret is the chain of the base. limits NULL: the default. */
-int base_disk(struct store *s, struct base *b, const struct rootfs_limits *limits,
-	      const char *who, struct progress *p, struct chain *ret, struct err **e);
+ * (turn.h). *ret is the chain of the base. One thread at a time with a base. */
+int base_disk(const struct base_disk_opts *o, struct base *b, struct chain *ret,
+	      struct err **e);
 /* The first half alone: 1 with *ret, 0 if the disk has to be made. */
 int base_disk_find(struct store *s, const struct base *b, struct chain *ret, struct err **e);
 

@@ -277,6 +277,7 @@ static int run_steps(struct build *b, struct err **e)
 static int find_or_make_template(struct build *b, struct build_result *ret, struct err **e)
 {
 	bool is_uncached = b->in.graph.stages[b->in.plan->target].is_uncached;
+	struct turn_opts to = { b->store, b->who, b->progress, NULL };
 	AUTO(store_key) turn = NULL;
 	AUTO(tmpl) t = NULL;
 	cachekey key;
@@ -286,7 +287,7 @@ static int find_or_make_template(struct build *b, struct build_result *ret, stru
 	if (!is_uncached)
 		found = store_template_find_key(b->store, key, &t, e);
 	if (!found && !is_uncached)
-		found = turn_take(b->store, key, b->who, b->progress, &turn, e)
+		found = turn_take(&to, key, &turn, e)
 				? -1
 				: store_template_find_key(b->store, key, &t, e);
 	if (found < 0)

@@ -32,6 +32,15 @@ static void note_base(const struct steps_opts *o, const struct stage *s)
 	base->is_scanned = true;
 }
 
+static int pull(const struct graph *g, struct base *b, struct chain *ret, struct err **e)
+{
+	const struct base_disk_opts o = {
+		.store = g->store, .limits = g->limits, .who = g->who, .progress = g->progress
+	};
+
+	return base_disk(&o, b, ret, e);
+}
+
 /* The disk that the first step is run on. */
 static int ensure_base(const struct steps_opts *o, struct stage *s, struct err **e)
 {
@@ -42,7 +51,7 @@ static int ensure_base(const struct steps_opts *o, struct stage *s, struct err *
 	*g->where = s->plan->where;
 	if (s->base) {
 		s->is_shown = true;
-		if (base_disk(g->store, s->base, g->limits, g->who, g->progress, &s->chain, e))
+		if (pull(g, s->base, &s->chain, e))
 			return -1;
 	} else {
 		const struct stage *below = &g->stages[s->plan->below];
@@ -67,8 +76,7 @@ static int ensure_tree(const struct steps_opts *o, const struct tree *t, struct 
 	image = tree_image(o->graph, t->name);
 	if (image->chain.disks.n)
 		return 0;
-	return base_disk(o->graph->store, image->base, o->graph->limits, o->graph->who,
-			 o->graph->progress, &image->chain, e);
+	return pull(o->graph, image->base, &image->chain, e);
 }
 
 /* What the steps that are still to be run read from. */
@@ -113,12 +121,12 @@ static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool 
 static int run_in_turn(const struct steps_opts *o, struct stage *s, struct err **e)
 {
 	struct graph *g = o->graph;
+	struct turn_opts to = { g->store, g->who, g->progress, NULL };
 	AUTO(store_key) turn = NULL;
 	size_t done = s->n_done;
 
 	if (!s->is_uncached && s->steps[done].is_keyed) {
-		if (turn_take(g->store, s->steps[done].key, g->who, g->progress, &turn, e) ||
-		    stage_find_cached(g, s, e))
+		if (turn_take(&to, s->steps[done].key, &turn, e) || stage_find_cached(g, s, e))
 			return -1;
 		steps_show_cached(g, s, done);
 	}

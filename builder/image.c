@@ -147,6 +147,8 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 	int found = 0;
 
 	registry_options_apply(o->registry, &oci);
+	oci.is_stopped = cancel_is_set_at;
+	oci.stop_arg = o->cancel;
 	b->registry = *o->registry;
 	if (is_remembered && !o->is_pulled)
 		found = store_ref_get(s, name, &digest, e);
@@ -197,10 +199,20 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 	return 0;
 }
 
+struct base *base_share(struct base *b)
+{
+	b->n_sharers++;
+	return b;
+}
+
 void base_free(struct base *b)
 {
 	if (!b)
 		return;
+	if (b->n_sharers) {
+		b->n_sharers--;
+		return;
+	}
 	if (b->blobs_fd >= 0)
 		close(b->blobs_fd);
 	free(b->name);

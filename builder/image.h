@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/cancel.h"
 #include "builder/cachekey.h"
 #include "builder/registry_options.h"
 #include "oci/oci.h"
@@ -20,6 +21,7 @@ struct image_opts {
 	const struct strv *contexts; /* --build-context: "NAME=oci-layout://DIR[:TAG]", ... */
 	bool is_pulled;              /* --pull: ask the registry what the name means now */
 	bool has_no_store;           /* --no-store: write nothing into the store */
+	struct cancel *cancel;       /* or NULL */
 	const struct registry_options *registry; /* what argv holds; outlives the base */
 };
 
@@ -32,13 +34,16 @@ struct base {
 	struct tmpl *tmpl;                /* of a template, pinned; else NULL */
 	struct registry_options registry; /* with which its layers are fetched */
 	bool is_scanned;                  /* secret_scan_add_base() knows its disks */
-	int blobs_fd; /* the image's blobs are pinned until it has its disk; -1 */
+	int blobs_fd;       /* the image's blobs are pinned until it has its disk; -1 */
+	unsigned n_sharers; /* beside the one who made it */
 };
 
 /* ERR_USAGE for a malformed --build-context; else what oci_resolve() and store_template_open()
  * give. */
 int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 		 struct progress *p, struct base **ret, struct err **e);
+/* One more who will call base_free(): the last one frees it. One thread at a time. */
+struct base *base_share(struct base *b);
 void base_free(struct base *b);
 DEFINE_AUTO(base)
 /* Checks the form of each --build-context, so that a mistake shows before any work. */

@@ -154,12 +154,25 @@ static void take_labels(struct planner *p)
 	}
 }
 
+static void tell_expected(const struct planner *p)
+{
+	autostrv images = STRV_INIT;
+
+	if (!p->o->expect)
+		return;
+	plan_foresee(p, &images);
+	p->o->expect(p->o->arg, &images);
+}
+
 static int make(struct planner *p, struct err **e)
 {
 	if (p->plan->n_stages > PLAN_STAGES_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d stages", PLAN_STAGES_MAX);
 	planner_take_automatic(p);
-	if (outline(p, e) || plan_find_target(p, e) || plan_stage(p, p->plan->target, e))
+	if (outline(p, e) || plan_find_target(p, e))
+		return -1;
+	tell_expected(p);
+	if (plan_stage(p, p->plan->target, e))
 		return -1;
 	take_labels(p);
 	planner_take_unused(p);

@@ -45,6 +45,9 @@ struct plan_opts {
 	 */
 	int (*base)(void *arg, size_t stage, const char *image, const struct oci_config **ret,
 		    struct err **e);
+	/* Before the first of those: images that the plan will name, in FROM or as a tree; all
+	 * of them but what an ONBUILD adds. May be NULL. */
+	void (*expect)(void *arg, const struct strv *images);
 	void *arg;
 };
 

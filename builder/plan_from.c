@@ -160,16 +160,22 @@ static int take_stage(struct planner *p, size_t i, const char *for_mount, struct
 	return plan_stage(p, i, e);
 }
 
-static bool is_number(const char *s)
+int plan_named_stage(const struct plan *plan, const char *name, bool takes_numbers)
 {
-	return *s && strspn(s, "0123456789") == strlen(s);
+	int i = find_stage(plan, name);
+	unsigned long n;
+
+	if (i >= 0 || !takes_numbers || !*name || name[strspn(name, "0123456789")])
+		return i;
+	n = strtoul(name, NULL, 10);
+	return n < plan->n_stages ? (int)n : (int)plan->n_stages;
 }
 
 int plan_find_tree(struct planner *p, const char *name, const char *for_mount, struct tree *ret,
 		   struct err **e)
 {
 	const char *context = plan_context_value(p->o, name);
-	int i = find_stage(p->plan, name);
+	int i = plan_named_stage(p->plan, name, !for_mount);
 
 	if (context) {
 		*ret = (struct tree){ plan_is_local_context(context) ? TREE_CONTEXT
@@ -177,15 +183,10 @@ int plan_find_tree(struct planner *p, const char *name, const char *for_mount, s
 				      0, xstrdup(name) };
 		return 0;
 	}
+	if (i >= 0 && (size_t)i == p->plan->n_stages)
+		return err_set(e, ERR_USAGE, "invalid stage index %s", name);
 	if (i >= 0)
 		return take_stage(p, (size_t)i, for_mount, ret, e);
-	if (!for_mount && is_number(name)) {
-		unsigned long n = strtoul(name, NULL, 10);
-
-		if (n >= p->plan->n_stages)
-			return err_set(e, ERR_USAGE, "invalid stage index %s", name);
-		return take_stage(p, n, for_mount, ret, e);
-	}
 	*ret = (struct tree){ TREE_IMAGE, 0, xstrdup(name) };
 	return 0;
 }

@@ -56,11 +56,18 @@ int plan_find_target(struct planner *p, struct err **e);
  * for_mount: the target of the mount, or NULL for COPY (which takes numbers too). */
 int plan_find_tree(struct planner *p, const char *name, const char *for_mount, struct tree *ret,
 		   struct err **e);
+/* The last stage of this name, in any case, or of this number; n_stages for a number that no
+ * stage has; -1. */
+int plan_named_stage(const struct plan *plan, const char *name, bool takes_numbers);
 const char *plan_context_value(const struct plan_opts *o, const char *name); /* or NULL */
 bool plan_is_local_context(const char *value); /* a directory, not an image or template */
 
 /* plan.c: plans stage i and what it needs, once. */
 int plan_stage(struct planner *p, size_t i, struct err **e);
+
+/* plan_foresee.c: each image once, in the order in which they will be asked for. The FROM lines
+ * are read. */
+void plan_foresee(const struct planner *p, struct strv *ret);
 
 /* plan_onbuild.c: runs the triggers, which the stage's configuration holds, and empties them.
  */

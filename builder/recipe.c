@@ -52,11 +52,17 @@ static int resolve_base(void *arg, size_t stage, const char *image,
 {
 	struct recipe *r = arg;
 
-	if (base_resolve(r->store, image, &r->graph.images_from, r->progress, &r->bases[stage],
-			 e))
+	if (images_get(r->images, image, &r->bases[stage], e))
 		return -1;
 	*ret = &r->bases[stage]->config;
 	return 0;
+}
+
+static void expect_images(void *arg, const struct strv *names)
+{
+	const struct recipe *r = arg;
+
+	images_expect(r->images, names);
 }
 
 static size_t count_from(const struct dockerfile *df)
@@ -84,11 +90,13 @@ static int make_plan(struct recipe *r, struct err **e)
 				.contexts = &r->o->contexts,
 				.target = r->o->target,
 				.base = resolve_base,
+				.expect = expect_images,
 				.arg = r };
+	struct image_opts from = { .contexts = &r->o->contexts,
+				   .is_pulled = r->o->is_pulled,
+				   .registry = &r->o->registry };
 
-	r->graph.images_from = (struct image_opts){ .contexts = &r->o->contexts,
-						    .is_pulled = r->o->is_pulled,
-						    .registry = &r->o->registry };
+	r->images = images_new(r->store, &from, r->progress);
 	r->n_bases = count_from(r->df);
 	r->bases = xcalloc(r->n_bases, sizeof(*r->bases));
 	if (plan_make(r->df, &po, &r->plan, &r->where, e))
@@ -152,6 +160,8 @@ static int open_graph(struct recipe *r, struct err **e)
 {
 	struct tree_context main_context = { .name = xstrdup("") };
 
+	r->graph.images_from = r->images;
+	r->graph.contexts_from = &r->o->contexts;
 	r->graph.store = r->store;
 	r->graph.progress = r->progress;
 	r->graph.plan = r->plan;
@@ -173,10 +183,13 @@ struct chain *recipe_chain(struct recipe *r)
 
 int recipe_read(struct recipe *r, struct err **e)
 {
-	if (read_dockerfile(r, e) || make_plan(r, e) || show_checks(r, e) || open_graph(r, e))
-		return -1;
-	r->is_complete = true;
-	return 0;
+	int failed = read_dockerfile(r, e) || make_plan(r, e) || show_checks(r, e) ||
+		     open_graph(r, e);
+
+	images_free(take(r->images));
+	r->graph.images_from = NULL;
+	r->is_complete = !failed;
+	return failed ? -1 : 0;
 }
 
 void recipe_show_place(struct recipe *r, struct err **e)

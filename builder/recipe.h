@@ -9,6 +9,7 @@
 #include "builder/build.h"
 #include "builder/buildfile.h"
 #include "builder/graph.h"
+#include "builder/images.h"
 #include "dockerfile/dockerfile.h"
 
 struct recipe {
@@ -21,7 +22,8 @@ struct recipe {
 	/* Filled by recipe_read(). */
 	struct buildfile *file; /* its context, until the graph has it */
 	struct dockerfile *df;
-	struct base **bases; /* of stages, until the graph has them */
+	struct images *images; /* while it is read */
+	struct base **bases;   /* of stages, until the graph has them */
 	size_t n_bases;
 	struct plan *plan;
 	struct graph graph;

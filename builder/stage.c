@@ -37,7 +37,7 @@ static int open_image(struct graph *g, const char *name, struct err **e)
 
 	if (tree_image(g, name))
 		return 0;
-	if (base_resolve(g->store, name, &g->images_from, g->progress, &image.base, e))
+	if (images_get(g->images_from, name, &image.base, e))
 		return suggest_stage(g, name, e);
 	image.name = xstrdup(name);
 	vec_push(&g->images, image);
@@ -59,7 +59,7 @@ static int open_context(struct graph *g, const char *name, struct err **e)
 
 	if (find_context(g, name))
 		return 0;
-	if (image_context_word(g->images_from.contexts, name, &word, e))
+	if (image_context_word(g->contexts_from, name, &word, e))
 		return -1;
 	if (context_open_word(g->store, word, &c.context, e))
 		return err_wrap(e, "opening the build context %s", name);

@@ -15,7 +15,7 @@
 #include "builder/cachekey.h"
 #include "builder/chain.h"
 #include "builder/context.h"
-#include "builder/image.h"
+#include "builder/images.h"
 #include "builder/plan.h"
 #include "progress/progress.h"
 
@@ -71,7 +71,8 @@ struct graph {
 	struct store *store;
 	struct progress *progress;
 	const struct plan *plan;
-	struct image_opts images_from;
+	struct images *images_from;       /* for graph_open() */
+	const struct strv *contexts_from; /* --build-context */
 	bool has_no_cache;
 	bool has_private_caches;            /* cache mounts are copies, which are thrown away */
 	const struct strv *no_cache_filter; /* see cache_filter.h */

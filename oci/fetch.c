@@ -82,7 +82,7 @@ static bool is_stopped(void *arg)
 {
 	const struct oci_fetch *f = arg;
 
-	return f->is_stopped;
+	return f->is_stopped || (f->o.is_stopped && f->o.is_stopped(f->o.stop_arg));
 }
 
 static void *work(void *arg)
@@ -209,7 +209,7 @@ static struct job *add_job(struct oci_fetch *f, struct oci_layer *layer)
 			     .layer = layer,
 			     .o = &f->o,
 			     .registry = f->registry,
-			     .is_stopped = &f->is_stopped };
+			     .is_stopped = is_stopped };
 	job->flow = flow_new(layer->digest, layer->size_bytes);
 	return job;
 }

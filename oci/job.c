@@ -65,13 +65,6 @@ int job_open(struct job *job, const char *path, int64_t offset_bytes, struct err
 	return 0;
 }
 
-static bool is_stopped(void *arg)
-{
-	const struct job *job = arg;
-
-	return *job->is_stopped;
-}
-
 static int store(struct http *h, struct job *job, struct err **e)
 {
 	const struct oci_layer *layer = job->layer;
@@ -84,8 +77,8 @@ static int store(struct http *h, struct job *job, struct err **e)
 						   .digest = layer->digest,
 						   .size_bytes = layer->size_bytes,
 						   .patience_sec = http_stall_sec(o->stall_sec),
-						   .is_stopped = is_stopped,
-						   .arg = job },
+						   .is_stopped = job->is_stopped,
+						   .arg = job->fetch },
 			     &writer, e);
 	if (claimed < 0)
 		return -1;

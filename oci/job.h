@@ -21,7 +21,7 @@ struct job {
 	const struct oci_layer *layer; /* the first one with this blob */
 	const struct oci_opts *o;
 	struct registry *registry;
-	atomic_bool *is_stopped; /* the owner's */
+	bool (*is_stopped)(void *fetch); /* the owner's answer */
 	struct flow *flow;
 	enum job_state state; /* under the owner's lock */
 	bool is_local;        /* it was here before */

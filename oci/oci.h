@@ -52,6 +52,10 @@ struct oci_opts {
 	bool is_insecure; /* any certificate will do, and plain HTTP where there is no HTTPS */
 	int stall_sec;    /* no byte for so long ends a try; 0: 15 */
 	int backoff_ms;   /* the first pause between two tries; 0: 500 */
+	/* Asked about once a second, from any thread: true ends it all with ERR_NET "stopped".
+	 * May be NULL. */
+	bool (*is_stopped)(void *arg);
+	void *stop_arg;
 };
 
 /* Image configuration as Docker means it; every list may be empty. */

@@ -24,7 +24,7 @@ static int connect_once(struct remote *r, struct err **e)
 		return 0;
 	if (registry_new(r->ref, r->o, &r->registry, e))
 		return -1;
-	r->http = registry_http(r->registry, NULL, NULL);
+	r->http = registry_http(r->registry, r->o->is_stopped, r->o->stop_arg);
 	return 0;
 }
 

@@ -92,6 +92,12 @@ void progress_failed_by(struct progress *p, const struct err *e)
 		vertex_failed(v, why);
 }
 
+void progress_canceled(struct progress *p)
+{
+	if (current.serial == p->serial)
+		vertex_canceled(current.vertex);
+}
+
 void progress_note(struct progress *p, const char *fmt, ...)
 {
 	va_list ap;

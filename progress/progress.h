@@ -63,6 +63,8 @@ void vertex_done(struct vertex *v);
 void vertex_cached(struct vertex *v);
 /* `why` may be NULL: the error itself is printed by main. Its tail is shown between rules. */
 void vertex_failed(struct vertex *v, const char *why);
+/* It was cut short because something else failed. */
+void vertex_canceled(struct vertex *v);
 
 double vertex_seconds(struct vertex *v);
 /* Its last lines, oldest first. */
@@ -81,6 +83,8 @@ void progress_done(struct progress *p);
 void progress_cached(struct progress *p);
 void progress_failed(struct progress *p);
 void progress_failed_by(struct progress *p, const struct err *e);
+/* If this thread began one. */
+void progress_canceled(struct progress *p);
 /* A remark; of the build as a whole if no vertex is open. */
 void progress_note(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

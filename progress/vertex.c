@@ -114,6 +114,11 @@ void vertex_failed(struct vertex *v, const char *why)
 	end(v, VERTEX_FAILED, why);
 }
 
+void vertex_canceled(struct vertex *v)
+{
+	end(v, VERTEX_CANCELED, NULL);
+}
+
 double vertex_seconds(struct vertex *v)
 {
 	double seconds;

@@ -17,11 +17,11 @@ struct flatten {
 	uint64_t before_bytes, total_bytes; /* before: of the layers that are done */
 };
 
-static void report(void *arg, uint64_t done_bytes)
+static int report(void *arg, uint64_t done_bytes, struct err **e)
 {
 	struct flatten *f = arg;
 
-	f->opts->progress(f->opts->arg, f->before_bytes + done_bytes, f->total_bytes);
+	return f->opts->progress(f->opts->arg, f->before_bytes + done_bytes, f->total_bytes, e);
 }
 
 static uint64_t stored_bytes(const struct rootfs_layer *l)

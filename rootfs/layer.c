@@ -24,8 +24,9 @@ static int next_piece(void *arg, const uint8_t **ret_bytes, size_t *ret_n, struc
 	struct layer *l = arg;
 	int more = stream_next(l->stream, ret_bytes, ret_n, e);
 
-	if (l->opts.progress)
-		l->opts.progress(l->opts.arg, stream_done_bytes(l->stream));
+	if (more >= 0 && l->opts.progress &&
+	    l->opts.progress(l->opts.arg, stream_done_bytes(l->stream), e))
+		return -1;
 	if (more <= 0)
 		return more;
 	l->tar_bytes += *ret_n;

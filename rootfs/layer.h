@@ -28,7 +28,7 @@ struct layer_opts {
 	struct rootfs_layer from;
 	const struct rootfs_limits *limits; /* NULL: the default */
 	/* Called with the stored bytes read so far, from the thread that calls us. */
-	void (*progress)(void *arg, uint64_t done_bytes);
+	int (*progress)(void *arg, uint64_t done_bytes, struct err **e);
 	void *arg;
 };
 

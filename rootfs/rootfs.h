@@ -59,8 +59,9 @@ struct rootfs_flatten_opts {
 	bool is_synced;                     /* fsync before the rename */
 	/* Called when the image is complete and before it gets its name. May be NULL. */
 	int (*confirm)(void *arg, struct err **e);
-	/* Called now and then with bytes of layer files read so far. May be NULL. */
-	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
+	/* Called now and then with bytes of layer files read so far, by the thread that called
+	 * us; its error ends it. May be NULL. */
+	int (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes, struct err **e);
 	void *arg;
 };
 

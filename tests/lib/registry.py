@@ -25,6 +25,8 @@ ROOT/rules.json, read anew for every request, is a list of rules; the first that
     stall     N: send N bytes of the body, then nothing
     drop      true: close without an answer
     delay     seconds to wait before all that
+    after     list of regular expressions: wait until each has matched the path of a request, this
+              one or another; 503 if they don't come within 20 seconds
     cut       N: announce what is asked for, send N bytes of it, close
     no_range  true: send everything, whatever range is asked for
     encode    true: gzip the body on the way, unasked for; "chunked": without a length, too
@@ -245,6 +247,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rule = self.server.rules.find(self.path)
         self.body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         time.sleep(rule.get("delay", 0))
+        if not self.server.meet(self.path, rule.get("after", [])):
+            self.note("late")
+            self.send_error(503)
+            return
         if rule.get("drop"):
             self.note("dropped")
             self.close_connection = True
@@ -291,6 +297,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    asked = []  # paths of all requests
+    has_come = threading.Condition()
+
+    def meet(self, path, others):
+        """Has one request of each kind come?"""
+        with self.has_come:
+            self.asked.append(path)
+            self.has_come.notify_all()
+            return self.has_come.wait_for(
+                lambda: all(any(re.search(o, p) for p in self.asked) for o in others), 20)
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):

@@ -105,9 +105,7 @@ static void key_of_plan(const struct plan *plan, struct context *take_context, c
 	struct tree_context context = { .name = xstrdup("") };
 	struct strv contexts = STRV_INIT;
 	struct plan_where where;
-	struct graph graph = { .plan = plan,
-			       .images_from = { .contexts = &contexts },
-			       .where = &where };
+	struct graph graph = { .plan = plan, .contexts_from = &contexts, .where = &where };
 	struct err *e = NULL;
 
 	context.context = take_context;

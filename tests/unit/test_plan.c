@@ -6,7 +6,8 @@
 /* A plan of `text` on a base with this environment; the base's own USER, WORKDIR and CMD are
  * set too. */
 static struct oci_config base;
-static struct str asked; /* the bases that a plan asked for */
+static struct str asked;    /* the bases that a plan asked for */
+static struct str expected; /* the images that it said it would name */
 
 static int give_base(void *arg, size_t stage, const char *image, const struct oci_config **ret,
 		     struct err **e)
@@ -17,6 +18,13 @@ static int give_base(void *arg, size_t stage, const char *image, const struct oc
 	return 0;
 }
 
+static void note_expected(void *arg, const struct strv *images)
+{
+	(void)arg;
+	for (size_t i = 0; i < images->n; i++)
+		str_addf(&expected, "%s ", images->at[i]);
+}
+
 static int plan_with(const char *text, struct plan_opts o, struct plan **ret, struct err **e)
 {
 	struct dockerfile *df = NULL;
@@ -24,7 +32,9 @@ static int plan_with(const char *text, struct plan_opts o, struct plan **ret, st
 	int failed;
 
 	o.base = give_base;
+	o.expect = note_expected;
 	str_clear(&asked);
+	str_clear(&expected);
 	failed = dockerfile_parse(text, strlen(text), "Dockerfile", &df, e) ||
 		 plan_make(df, &o, ret, &where, e);
 	dockerfile_free(df);
@@ -45,6 +55,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	asked = (struct str)STR_INIT;
+	expected = (struct str)STR_INIT;
 	base = (struct oci_config){ .user = xstrdup(""),
 				    .cwd = xstrdup("/base"),
 				    .stop_signal = xstrdup("") };
@@ -57,6 +68,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	str_release(&asked);
+	str_release(&expected);
 	oci_config_release(&base);
 	return 0;
 }
@@ -428,14 +440,42 @@ static void test_keys(void **state)
 	}
 }
 
+static void images_are_foreseen(void **state)
+{
+	autostrv contexts = STRV_INIT;
+	struct plan_opts o = { .contexts = &contexts };
+	struct plan *p = NULL;
+	struct err *e = NULL;
+
+	(void)state;
+	strv_push(&contexts, "dir=/some/where");
+	strv_push(&contexts, "local=/some/where");
+	strv_push(&contexts, "named=docker-image://x");
+	assert_ok(plan_with("ARG V=1\nFROM a:$V AS one\nCOPY --from=tool /x /y\n"
+			    "FROM never AS unused\nCOPY --from=neither /x /y\n"
+			    "FROM one AS two\nRUN --mount=type=bind,from=b,target=/m x\n"
+			    "FROM three AS local\n"
+			    "FROM scratch\n"
+			    "COPY --from=Two /x /y\nCOPY --from=tool /x /y\n"
+			    "COPY --from=b /x /y\nCOPY --from=local /x /y\n"
+			    "COPY --from=dir /x /y\nCOPY --from=named /x /y\n"
+			    "COPY --from=0 /x /y\n"
+			    "RUN --mount=type=cache,from=one,target=/c x\n",
+			    o, &p, &e),
+		  e);
+	assert_string_equal(expected.at, "a:1 tool b named ");
+	plan_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_environment), cmocka_unit_test(test_configuration),
-		cmocka_unit_test(test_copy),        cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_keys),        cmocka_unit_test(test_stages),
-		cmocka_unit_test(test_heredocs),    cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_onbuild),     cmocka_unit_test(test_contexts),
+		cmocka_unit_test(images_are_foreseen), cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_configuration),  cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_refusals),       cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_stages),         cmocka_unit_test(test_heredocs),
+		cmocka_unit_test(test_mounts),         cmocka_unit_test(test_onbuild),
+		cmocka_unit_test(test_contexts),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, set_up, tear_down);

@@ -598,12 +598,22 @@ static void test_host_is_full(void **state)
 	assert_clean(out);
 }
 
-static void on_progress(void *arg, uint64_t done, uint64_t total)
+static int on_progress(void *arg, uint64_t done, uint64_t total, struct err **e)
 {
 	uint64_t *last = arg;
 
+	(void)e;
 	assert_true(done >= *last && done <= total);
 	*last = done;
+	return 0;
+}
+
+static int on_progress_stop(void *arg, uint64_t done, uint64_t total, struct err **e)
+{
+	(void)arg;
+	(void)done;
+	(void)total;
+	return err_set(e, ERR_CANCELED, "enough");
 }
 
 static void test_progress(void **state)
@@ -631,6 +641,9 @@ static void test_progress(void **state)
 	digest[9] ^= 1;
 	last = 0;
 	assert_fails(rootfs_flatten(&o, &stats, &e), e, ERR_CORRUPT, "layer 1 of 2 (sha256:");
+	digest[9] ^= 1;
+	o.progress = on_progress_stop;
+	assert_fails(rootfs_flatten(&o, &stats, &e), e, ERR_CANCELED, "enough");
 }
 
 int main(void)

@@ -48,7 +48,7 @@ static void build_of(struct fixture *f, const char *text, struct built *b)
 	b->graph = (struct graph){ .store = f->s,
 				   .plan = b->plan,
 				   .max_fs_bytes = UINT64_MAX,
-				   .images_from = { .contexts = &b->contexts },
+				   .contexts_from = &b->contexts,
 				   .where = &b->where };
 	assert_ok(graph_open(&b->graph, b->bases, &e), e);
 }
