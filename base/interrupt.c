@@ -7,12 +7,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { CLEANUPS_MAX = 32 };
+enum { CLEANUPS_MAX = 256 };
 
-static struct {
-	void (*fn)(void *arg);
+static struct cleanup {
+	void (*fn)(void *arg); /* NULL: the place is free */
 	void *arg;
+	unsigned long long number; /* in the order in which they came */
 } cleanups[CLEANUPS_MAX];
+static unsigned long long last_number;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static sigset_t stop_signals(void)
@@ -44,6 +46,17 @@ int interrupt_fd(void)
 static pthread_t guard_thread;
 static bool has_guard;
 
+/* With the lock held; NULL if there is none. */
+static struct cleanup *newest(void)
+{
+	struct cleanup *newest = NULL;
+
+	for (int i = 0; i < CLEANUPS_MAX; i++)
+		if (cleanups[i].fn && (!newest || cleanups[i].number > newest->number))
+			newest = &cleanups[i];
+	return newest;
+}
+
 /* SIGUSR2, sent to the guard alone, ends it. */
 static void *guard(void *arg)
 {
@@ -55,9 +68,8 @@ static void *guard(void *arg)
 	if (sigwait(&set, &sig) || sig == SIGUSR2)
 		return NULL;
 	pthread_mutex_lock(&lock); /* and keep it: nobody registers or takes back any more */
-	for (int i = CLEANUPS_MAX - 1; i >= 0; i--)
-		if (cleanups[i].fn)
-			cleanups[i].fn(cleanups[i].arg);
+	for (struct cleanup *c; (c = newest()); c->fn = NULL)
+		c->fn(c->arg);
 	_exit(128 + sig);
 }
 
@@ -84,16 +96,14 @@ void interrupt_stop_guard(void)
 
 int interrupt_push(void (*fn)(void *arg), void *arg)
 {
-	int i;
+	int i = 0;
 
 	pthread_mutex_lock(&lock);
-	/* Newest highest, so that they run in reverse order of registration. */
-	for (i = CLEANUPS_MAX; i > 0 && !cleanups[i - 1].fn; i--)
-		;
+	while (i < CLEANUPS_MAX && cleanups[i].fn)
+		i++;
 	if (i == CLEANUPS_MAX)
 		abort();
-	cleanups[i].fn = fn;
-	cleanups[i].arg = arg;
+	cleanups[i] = (struct cleanup){ fn, arg, ++last_number };
 	pthread_mutex_unlock(&lock);
 	return i;
 }

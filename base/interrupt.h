@@ -20,8 +20,8 @@ void interrupt_start_guard(void);
 void interrupt_stop_guard(void);
 int interrupt_fd(void);
 
-/* Registers fn(arg), to be called once from the guard thread, concurrently with the main
- * thread. Returns a handle. */
+/* Registers fn(arg), to be called once from the guard thread, concurrently with all others.
+ * From any thread, and taken back in any order. Returns a handle. */
 int interrupt_push(void (*fn)(void *arg), void *arg);
 /* Takes it back; does nothing if handle is -1. */
 void interrupt_pop(int handle);

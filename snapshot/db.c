@@ -1,11 +1,15 @@
 #include "snapshot/db.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <string.h>
 
+/* SQLite would let threads share a connection, but an error, a count of changes and a
+ * transaction are the connection's: so one thread has it at a time. */
 struct db {
 	sqlite3 *sql;
+	pthread_mutex_t lock; /* recursive */
 };
 
 struct db_rows {
@@ -48,9 +52,21 @@ static int db_err(struct db *db, int rc, struct err **e)
 	}
 }
 
+static struct db *db_new(void)
+{
+	struct db *db = xcalloc(1, sizeof(*db));
+	pthread_mutexattr_t recursive;
+
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&db->lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+	return db;
+}
+
 int db_open(const char *path, struct db **ret, struct err **e)
 {
-	AUTO(db) db = xcalloc(1, sizeof(*db));
+	AUTO(db) db = db_new();
 	int rc = sqlite3_open_v2(
 		path, &db->sql,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
@@ -80,14 +96,19 @@ void db_free(struct db *db)
 	if (!db)
 		return;
 	sqlite3_close_v2(db->sql);
+	pthread_mutex_destroy(&db->lock);
 	free(db);
 }
 
 int db_exec(struct db *db, const char *sql, struct err **e)
 {
-	int rc = sqlite3_exec(db->sql, sql, NULL, NULL, NULL);
+	int failed, rc;
 
-	return rc ? db_err(db, rc, e) : 0;
+	pthread_mutex_lock(&db->lock);
+	rc = sqlite3_exec(db->sql, sql, NULL, NULL, NULL);
+	failed = rc ? db_err(db, rc, e) : 0;
+	pthread_mutex_unlock(&db->lock);
+	return failed;
 }
 
 static void bind(sqlite3_stmt *stmt, const struct db_value *values)
@@ -108,10 +129,15 @@ int db_query(struct db *db, const char *sql, const struct db_value *values,
 {
 	struct db_rows *r;
 	sqlite3_stmt *stmt;
-	int rc = sqlite3_prepare_v2(db->sql, sql, -1, &stmt, NULL);
+	int rc;
 
-	if (rc)
-		return db_err(db, rc, e);
+	pthread_mutex_lock(&db->lock); /* until db_rows_free() */
+	rc = sqlite3_prepare_v2(db->sql, sql, -1, &stmt, NULL);
+	if (rc) {
+		db_err(db, rc, e);
+		pthread_mutex_unlock(&db->lock);
+		return -1;
+	}
 	bind(stmt, values);
 	r = xcalloc(1, sizeof(*r));
 	r->db = db;
@@ -134,6 +160,7 @@ void db_rows_free(struct db_rows *r)
 	if (!r)
 		return;
 	sqlite3_finalize(r->stmt);
+	pthread_mutex_unlock(&r->db->lock);
 	free(r);
 }
 
@@ -181,8 +208,11 @@ int db_begin(struct db *db, struct db_tx **ret, struct err **e)
 
 	/* IMMEDIATE: a transaction that begins as a reader and writes later can fail with
 	 * "busy" that no waiting cures. */
-	if (db_exec(db, "BEGIN IMMEDIATE", e))
+	pthread_mutex_lock(&db->lock); /* until db_tx_free() */
+	if (db_exec(db, "BEGIN IMMEDIATE", e)) {
+		pthread_mutex_unlock(&db->lock);
 		return -1;
+	}
 	tx = xcalloc(1, sizeof(*tx));
 	tx->db = db;
 	*ret = tx;
@@ -203,5 +233,6 @@ void db_tx_free(struct db_tx *tx)
 		return;
 	if (!tx->is_done)
 		sqlite3_exec(tx->db->sql, "ROLLBACK", NULL, NULL, NULL);
+	pthread_mutex_unlock(&tx->db->lock);
 	free(tx);
 }

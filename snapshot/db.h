@@ -6,6 +6,9 @@
  * DB_BUSY_MS for other processes. Values: parameters are text or integers, in the order of
  * the '?' in the statement.
  *
+ * Threads: any, one at a time: one that has rows or a transaction open keeps the others
+ * waiting.
+ *
  * Errors: ERR_SYS (full disk, no permission, busy for too long), ERR_CORRUPT (not a database,
  * damaged). Transactions don't nest.
  */

@@ -28,8 +28,9 @@
  * after that. Base disks and block layers are the build cache and stay, as `docker rmi` and
  * `docker builder prune` have it: store_prune() (store_prune.h) removes what nothing needs.
  *
- * Use:    several processes at once; one thread per struct store. What is open for use is
- * pinned by a shared flock: a template on its directory, a disk on its file.
+ * Use:    several processes at once, and several threads of one with the same struct store (but
+ * one build, see store_build_begin()). What is open for use is pinned by a shared flock: a
+ * template on its directory, a disk on its file.
  */
 #ifndef SNAPSHOT_STORE_H
 #define SNAPSHOT_STORE_H
