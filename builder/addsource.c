@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -41,6 +42,8 @@ struct addtree {
 
 struct addsources {
 	struct store *store;
+	struct cancel *cancel; /* or NULL */
+	pthread_mutex_t lock;  /* of work */
 	struct workdir *work;
 	VEC(struct addtree *) trees;
 };
@@ -51,6 +54,7 @@ int addsources_new(struct store *store, struct addsources **ret, struct err **e)
 
 	(void)e;
 	a->store = store;
+	pthread_mutex_init(&a->lock, NULL);
 	*ret = take(a);
 	return 0;
 }
@@ -80,13 +84,24 @@ void addsources_free(struct addsources *a)
 		tree_free_(*t);
 	vec_release(&a->trees);
 	workdir_free(a->work);
+	pthread_mutex_destroy(&a->lock);
 	free(a);
+}
+
+void addsources_heed(struct addsources *a, struct cancel *cancel)
+{
+	a->cancel = cancel;
 }
 
 /* A work directory is made when something is to be put into it. */
 static int need_work(struct addsources *a, struct err **e)
 {
-	return a->work ? 0 : workdir_new(a->store, &a->work, e);
+	int failed;
+
+	pthread_mutex_lock(&a->lock);
+	failed = a->work ? 0 : workdir_new(a->store, &a->work, e);
+	pthread_mutex_unlock(&a->lock);
+	return failed;
 }
 
 static const char unpacked[] = ".unpacked"; /* at the end of an archive's place */
@@ -180,7 +195,8 @@ static int download(struct addsources *a, struct addtree *t, const char *etag,
 {
 	struct download_opts o = { .url = t->url,
 				   .etag = etag,
-				   .max_bytes = ADDSOURCE_MAX_URL_BYTES };
+				   .max_bytes = ADDSOURCE_MAX_URL_BYTES,
+				   .cancel = a->cancel };
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	autofree char *path = NULL;
 	autoclose int fd = -1;

@@ -26,6 +26,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/cancel.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/context.h"
@@ -43,10 +44,14 @@ struct add_flags {
 /* Is the path of a selection an archive's content? What --chmod says isn't for it. */
 bool addsource_is_unpacked(const char *path);
 
-struct addsources; /* of one build */
+/* Of one build. Threads: any; a selection, and its trees, belong to one at a time. */
+struct addsources;
 int addsources_new(struct store *store, struct addsources **ret, struct err **e);
 void addsources_free(struct addsources *a);
 DEFINE_AUTO(addsources)
+
+/* What addsources_list() fetches is cut short by it: ERR_NET. */
+void addsources_heed(struct addsources *a, struct cancel *cancel);
 
 /* How many trees there are: those that a selection adds are numbered from there. */
 size_t addsources_count(const struct addsources *a);

@@ -252,10 +252,20 @@ static void expect(const struct recipe *in)
 	progress_expect(in->progress, n);
 }
 
+/* A shell in the machine that failed has the terminal for itself: no other runs then. */
+static unsigned count_machines(const struct build_opts *o)
+{
+	if (o->has_shell_on_error)
+		return 1;
+	return o->max_parallelism ? o->max_parallelism : crew_machines_of_host(o->memory_mib);
+}
+
 static int run_steps(struct build *b, struct err **e)
 {
+	AUTO(crew) crew = crew_new(count_machines(b->o));
 	struct steps_opts so = {
 		.graph = &b->in.graph,
+		.crew = crew,
 		.host = b->host,
 		.secrets = &b->o->secrets,
 		.ssh = b->o->ssh,

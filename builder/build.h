@@ -42,6 +42,7 @@ struct build_opts {
 	const char *kernel;               /* --kernel; NULL: the one kiln has */
 	struct strv no_cache_filter;      /* names of stages; see cache_filter.h */
 	uint64_t cache_bytes;             /* as cache_limit_parse() gives it */
+	unsigned max_parallelism;         /* machines at a time; 0: what the host is good for */
 };
 
 struct build_result {

@@ -13,13 +13,13 @@
 #include "builder/outlook.h"
 #include "snapshot/vm.h"
 
-enum { CPUS_MAX = VM_MAX_CPUS, TIMEOUT_MAX_SEC = 86400 };
+enum { CPUS_MAX = VM_MAX_CPUS, TIMEOUT_MAX_SEC = 86400, PARALLELISM_MAX = 64 };
 
 /* What the options say before they are checked. */
 struct raw {
 	const char *memory;
 	unsigned long long disk;
-	unsigned cpus, port, timeout_ms, ready_timeout, step_timeout;
+	unsigned cpus, port, timeout_ms, ready_timeout, step_timeout, max_parallelism;
 	const char *ready_command, *url, *file, *process, *platform, *progress, *cache_limit;
 	struct strv secrets, ssh, no_cache_filter, limits;
 	const char *on_error;
@@ -143,6 +143,10 @@ static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 			"--step-timeout takes up to %d seconds, or 0 for no limit, not %u",
 			TIMEOUT_MAX_SEC, raw->step_timeout);
 	o->step_timeout_sec = raw->step_timeout;
+	if (raw->max_parallelism > PARALLELISM_MAX)
+		return err_set(e, ERR_USAGE, "--max-parallelism takes 0 to %d, not %u",
+			       PARALLELISM_MAX, raw->max_parallelism);
+	o->max_parallelism = raw->max_parallelism;
 	o->cpus = raw->cpus;
 	o->disk_bytes = raw->disk;
 	o->ready_timeout_sec = raw->ready_timeout;
@@ -282,6 +286,9 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		  "accept more, or less, from an image (see kiln-flatten(1))" },
 		{ 0, "cache-limit", OPTION_STR, &raw.cache_limit, "SIZE",
 		  "size of the build cache after this build, or none (default 20g)" },
+		{ 0, "max-parallelism", OPTION_UINT, &raw.max_parallelism, "N",
+		  "stages that run at a time, 1: one after another (default: by CPUs and "
+		  "memory)" },
 		{ 0, "kernel", OPTION_STR, &o.kernel, "FILE",
 		  "guest kernel (default: the one kiln was set up with)" },
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",

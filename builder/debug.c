@@ -326,11 +326,12 @@ static int boot(struct scene *s, struct workdir *work, struct host *host, struct
 	};
 	/* Before the first step the file system is as large as its image, and full. */
 	struct steps_opts size = { .disk_bytes = r->disk_bytes };
-	size_t end;
+	size_t end = 1;
 
 	if (steps_disk_bytes(&size, chain, "its image", &m.disk_bytes, e) ||
-	    step_disks_choose(&s->graph, &s->graph.stages[0], 0, &s->disks, &end, e) ||
-	    step_disks_make(&s->graph, &s->disks, work, e))
+	    step_disks_choose(&s->graph, &s->graph.stages[0], 0, &end, &s->disks, e) ||
+	    step_disks_lock(&s->graph, &s->disks, work, NULL, e) ||
+	    step_disks_make(&s->disks, work, e))
 		return -1;
 	m.disks = s->disks.vm;
 	m.n_disks = s->disks.n;

@@ -48,7 +48,9 @@ static int judge(const struct download_opts *o, const struct http_response *r,
 int download_get(const struct download_opts *o, int fd, struct download *ret, struct err **e)
 {
 	AUTO(sha256) hash = sha256_new();
-	AUTO(http) h = http_new(&(struct http_opts){ .stall_sec = DOWNLOAD_STALL_SEC });
+	AUTO(http) h = http_new(&(struct http_opts){ .stall_sec = DOWNLOAD_STALL_SEC,
+						     .is_stopped = cancel_is_set_at,
+						     .arg = o->cancel });
 	struct arrival a = { .o = o, .to = ret, .hash = hash, .fd = fd };
 	autostr authorization = STR_INIT;
 	autofree char *url = http_split_userinfo(o->url, &authorization);

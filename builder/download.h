@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cancel.h"
 #include "base/err.h"
 #include "base/sha256.h"
 
@@ -25,6 +26,7 @@ struct download_opts {
 	const char *url;
 	const char *etag; /* an answer of this ETag isn't wanted again; NULL: none is known */
 	uint64_t max_bytes;
+	struct cancel *cancel; /* ends it with ERR_NET; or NULL */
 };
 
 struct download {

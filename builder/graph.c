@@ -1,5 +1,6 @@
 #include "builder/graph.h"
 
+#include "builder/addsource.h"
 #include "builder/basedisk.h"
 #include "builder/turn.h"
 
@@ -32,139 +33,433 @@ static void note_base(const struct steps_opts *o, const struct stage *s)
 	base->is_scanned = true;
 }
 
-static int pull(const struct graph *g, struct base *b, struct chain *ret, struct err **e)
-{
-	const struct base_disk_opts o = {
-		.store = g->store, .limits = g->limits, .who = g->who, .progress = g->progress
-	};
+/* ---- images ---- */
 
-	return base_disk(&o, b, ret, e);
+static int is_stored(const struct graph *g, const struct base *b, bool *ret, struct err **e)
+{
+	struct chain chain = { 0 };
+	int found = base_disk_find(g->store, b, &chain, e);
+
+	chain_release(&chain);
+	*ret = found > 0;
+	return found < 0 ? -1 : 0;
 }
 
-/* The disk that the first step is run on. */
-static int ensure_base(const struct steps_opts *o, struct stage *s, struct err **e)
+static int pull_now(const struct steps_opts *o, struct base *b, struct chain *ret,
+		    struct err **e)
 {
-	struct graph *g = o->graph;
+	const struct base_disk_opts bo = { .store = o->graph->store,
+					   .limits = o->graph->limits,
+					   .who = o->graph->who,
+					   .progress = o->graph->progress,
+					   .cancel = crew_cancel(o->crew) };
+	int failed;
 
+	crew_leave(o->crew);
+	failed = base_disk(&bo, b, ret, e);
+	crew_enter(o->crew);
+	return failed;
+}
+
+/* What is stored already waits for no place. */
+static int pull_in_place(const struct steps_opts *o, struct base *b, struct chain *ret,
+			 struct err **e)
+{
+	bool is_there;
+	int failed;
+
+	if (is_stored(o->graph, b, &is_there, e))
+		return -1;
+	if (is_there)
+		return pull_now(o, b, ret, e);
+	if (crew_take_place(o->crew, PLACE_PULL, e))
+		return -1;
+	failed = pull_now(o, b, ret, e);
+	crew_give_place(o->crew, PLACE_PULL);
+	return failed;
+}
+
+/* Stages that stand on one image share it. */
+static int pull(const struct steps_opts *o, struct base *b, struct chain *ret, struct err **e)
+{
+	int failed;
+
+	while (b->is_pulled)
+		if (crew_wait(o->crew, e))
+			return -1;
+	b->is_pulled = true;
+	failed = pull_in_place(o, b, ret, e);
+	b->is_pulled = false;
+	crew_tell(o->crew);
+	return failed;
+}
+
+/* ---- what a stage needs ---- */
+
+enum need_kind {
+	NEED_BASE,   /* the disk that the stage's first step is run on */
+	NEED_IMAGE,  /* the disk of an image that it reads from */
+	NEED_STAGE,  /* another stage, as a whole */
+	NEED_ANSWER, /* of another stage, what a selection of it holds */
+	NEED_STEPS,  /* its own steps before `end`: nothing else is missing for them */
+};
+
+struct need {
+	const struct steps_opts *o;
+	enum need_kind kind;
+	struct stage *stage; /* the other one; for BASE and STEPS itself */
+	struct tree_image *image;
+	struct tree_read *read;
+	size_t end;
+	const struct plan_where *where; /* IMAGE: who reads from it */
+};
+struct needs {
+	const struct steps_opts *o;
+	VEC(struct need) at;
+};
+
+static int bring_stage(const struct steps_opts *o, struct stage *s, struct tree_read *r,
+		       struct err **e);
+static int bring_steps(const struct steps_opts *o, struct stage *s, size_t end, struct err **e);
+
+static int bring_base(const struct steps_opts *o, struct stage *s, struct err **e)
+{
 	if (s->chain.disks.n)
 		return 0;
-	*g->where = s->plan->where;
+	s->where = s->plan->where;
 	if (s->base) {
 		s->is_shown = true;
-		if (pull(g, s->base, &s->chain, e))
+		if (pull(o, s->base, &s->chain, e))
 			return -1;
 	} else {
-		const struct stage *below = &g->stages[s->plan->below];
+		struct stage *below = &o->graph->stages[s->plan->below];
 
-		if (graph_complete(o, below->number, e) ||
-		    chain_open(g->store, chain_top(&below->chain)->id, &s->chain, e))
+		if (bring_stage(o, below, NULL, e) ||
+		    chain_open(o->graph->store, chain_top(&below->chain)->id, &s->chain, e))
 			return -1;
 	}
 	note_base(o, s);
-	*g->where = (struct plan_where){ 0 };
 	return 0;
 }
 
-static int ensure_tree(const struct steps_opts *o, const struct tree *t, struct err **e)
+static int bring_image(const struct steps_opts *o, struct tree_image *image, struct err **e)
 {
-	struct tree_image *image;
+	int failed;
 
-	if (t->kind == TREE_STAGE)
-		return graph_complete(o, t->stage, e);
-	if (t->kind != TREE_IMAGE)
-		return 0;
-	image = tree_image(o->graph, t->name);
+	while (image->is_at_work)
+		if (crew_wait(o->crew, e))
+			return -1;
 	if (image->chain.disks.n)
 		return 0;
-	return pull(o->graph, image->base, &image->chain, e);
+	image->is_at_work = true;
+	failed = pull(o, image->base, &image->chain, e);
+	image->is_at_work = false;
+	crew_tell(o->crew);
+	return failed;
 }
 
-/* What the steps that are still to be run read from. */
-static int ensure_trees(const struct steps_opts *o, struct stage *s, struct err **e)
+/* A job of the crew. */
+static int bring(void *arg, struct err **e)
 {
-	for (size_t i = s->n_done; i < s->n_steps; i++) {
-		struct stage_step *step = &s->steps[i];
+	const struct need *n = arg;
+	int failed = 0;
 
-		*o->graph->where = step->plan->where;
-		if (ensure_tree(o, &step->plan->from, e))
-			return -1;
-		vec_each (m, &step->plan->mounts)
-			if (ensure_tree(o, &m->from, e))
-				return -1;
+	switch (n->kind) {
+	case NEED_BASE:
+		failed = bring_base(n->o, n->stage, e);
+		break;
+	case NEED_IMAGE:
+		failed = bring_image(n->o, n->image, e);
+		break;
+	case NEED_STAGE:
+	case NEED_ANSWER:
+		failed = bring_stage(n->o, n->stage, n->read, e);
+		break;
+	case NEED_STEPS:
+		failed = bring_steps(n->o, n->stage, n->end, e);
+		break;
 	}
-	*o->graph->where = (struct plan_where){ 0 };
-	return 0;
+	if (failed)
+		steps_failed(n->o, n->where ? n->where : &n->stage->where, *e);
+	return failed;
 }
 
-/* A stage whose key is unknown is built: then the step that reads it may turn out to be cached.
- */
-static int ensure_key_of_next(const struct steps_opts *o, struct stage *s, bool *ret_is_new,
-			      struct err **e)
+static int bring_all(struct needs *needs, struct err **e)
 {
-	*ret_is_new = false;
-	if (s->n_keyed == s->n_steps)
-		return 0;
-	vec_each (r, &s->steps[s->n_keyed].reads) {
-		struct stage *source =
-			r->tree->kind == TREE_STAGE ? &o->graph->stages[r->tree->stage] : NULL;
+	autofree struct crew_job *jobs = xcalloc(needs->at.n, sizeof(*jobs));
 
-		if (r->is_known || !source || source->is_complete)
-			continue;
-		if (graph_complete(o, source->number, e))
-			return -1;
-		*ret_is_new = true;
-	}
-	return 0;
+	for (size_t i = 0; i < needs->at.n; i++)
+		jobs[i] = (struct crew_job){ bring, &needs->at.at[i] };
+	return crew_run(needs->o->crew, jobs, needs->at.n, e);
 }
 
-/* What several builds need is made by one: the others wait, and find it. */
-static int run_in_turn(const struct steps_opts *o, struct stage *s, struct err **e)
+static void add_need(struct needs *needs, struct need need)
 {
-	struct graph *g = o->graph;
-	struct turn_opts to = { g->store, g->who, g->progress, NULL };
-	AUTO(store_key) turn = NULL;
-	size_t done = s->n_done;
-
-	if (!s->is_uncached && s->steps[done].is_keyed) {
-		if (turn_take(&to, s->steps[done].key, &turn, e) || stage_find_cached(g, s, e))
-			return -1;
-		steps_show_cached(g, s, done);
-	}
-	return s->n_done > done ? 0 : steps_run(o, take(turn), s, e);
+	need.o = needs->o;
+	vec_each (other, &needs->at)
+		if (other->kind == need.kind && other->stage == need.stage &&
+		    other->image == need.image && other->read == need.read)
+			return;
+	vec_push(&needs->at, need);
 }
 
-/* Further along: by what is stored, by a key that becomes known, or by one machine. */
-static int advance(const struct steps_opts *o, struct stage *s, struct err **e)
+/* ---- trees ---- */
+
+/* As far along as what is stored leads. */
+static int take_stored(const struct steps_opts *o, struct stage *s, struct err **e)
 {
 	size_t done = s->n_done;
-	bool is_new;
 
 	if (stage_settle(o->graph, s, e) || stage_find_cached(o->graph, s, e))
 		return -1;
-	if (s->n_done > done) {
+	if (s->n_done > done)
 		steps_show_cached(o->graph, s, done);
-		return 0;
+	s->is_complete = s->n_done == s->n_steps && s->chain.disks.n;
+	if (s->is_complete)
+		note_base(o, s);
+	return 0;
+}
+
+static int need_tree(struct needs *needs, const struct tree *t, const struct step *step,
+		     struct err **e)
+{
+	struct graph *g = needs->o->graph;
+
+	if (t->kind == TREE_STAGE) {
+		struct stage *s = &g->stages[t->stage];
+
+		/* One that is stored as a whole is complete without work. */
+		if (!s->is_complete && !s->is_at_work && take_stored(needs->o, s, e))
+			return -1;
+		if (!s->is_complete)
+			add_need(needs, (struct need){ .kind = NEED_STAGE, .stage = s });
+	} else if (t->kind == TREE_IMAGE) {
+		struct tree_image *image = tree_image(g, t->name);
+
+		if (image->is_at_work || !image->chain.disks.n)
+			add_need(needs, (struct need){ .kind = NEED_IMAGE,
+						       .image = image,
+						       .where = &step->where });
 	}
-	if (ensure_key_of_next(o, s, &is_new, e))
+	return 0;
+}
+
+/* What a step reads from. */
+static int need_trees(struct needs *needs, const struct step *step, struct err **e)
+{
+	if (need_tree(needs, &step->from, step, e))
 		return -1;
-	if (is_new)
+	vec_each (m, &step->mounts)
+		if (need_tree(needs, &m->from, step, e))
+			return -1;
+	return 0;
+}
+
+static size_t count_stages(const struct needs *needs)
+{
+	size_t n = 0;
+
+	vec_each (need, &needs->at)
+		n += need->kind == NEED_STAGE;
+	return n;
+}
+
+/* All that the steps from n_done on read from. *ret_free: so many of them need no stage. */
+static int need_all_trees(struct needs *needs, struct stage *s, size_t *ret_free,
+			  struct err **e)
+{
+	*ret_free = s->n_done;
+	for (size_t i = s->n_done; i < s->n_steps; i++) {
+		if (need_trees(needs, s->steps[i].plan, e))
+			return -1;
+		if (!count_stages(needs))
+			*ret_free = i + 1;
+	}
+	return 0;
+}
+
+/* ---- keys ---- */
+
+/* The stages whose content the keys of s are made of, as far as it is unknown. Each of these
+ * answers is needed, whatever the others turn out to be: the last key is made of all. */
+static void need_answers(struct needs *needs, struct stage *s)
+{
+	struct graph *g = needs->o->graph;
+
+	if (!s->base && !stage_key(g, &g->stages[s->plan->below]))
+		need_answers(needs, &g->stages[s->plan->below]);
+	for (size_t i = s->n_keyed; i < s->n_steps; i++) {
+		vec_each (r, &s->steps[i].reads) {
+			struct stage *from =
+				r->tree->kind == TREE_STAGE ? &g->stages[r->tree->stage] : NULL;
+
+			if (from && !r->is_known && !from->is_complete)
+				add_need(needs, (struct need){ .kind = NEED_ANSWER,
+							       .stage = from,
+							       .read = r });
+		}
+	}
+}
+
+/*
+ * That what comes next is run, and all behind it, is certain when its key is known and nothing
+ * is stored under it, or when not even what it stands on is stored. is_whole: the stage is to
+ * be completed, whatever its key may be.
+ */
+static int will_run(const struct graph *g, const struct stage *s, bool is_whole, bool *ret,
+		    struct err **e)
+{
+	bool is_there;
+
+	*ret = s->n_done < s->n_steps && (s->is_uncached || s->n_keyed > s->n_done);
+	if (*ret || !is_whole || s->n_done || !s->base)
 		return 0;
-	if (ensure_base(o, s, e))
+	if (is_stored(g, s->base, &is_there, e))
 		return -1;
-	if (s->n_done == s->n_steps)
+	*ret = !is_there;
+	return 0;
+}
+
+/* A machine of their own is worth it for a command, and if one can be had while the stages that
+ * are waited for have theirs. */
+static bool is_worth_it(const struct needs *needs, const struct need *steps)
+{
+	const struct stage *s = steps->stage;
+	bool has_command = false;
+
+	for (size_t i = s->n_done; i < steps->end; i++)
+		has_command |= s->steps[i].plan->kind == STEP_RUN;
+	return has_command &&
+	       crew_count_free(needs->o->crew, PLACE_MACHINE) > count_stages(needs);
+}
+
+/*
+ * A stage that has to be run needs its base, and what it reads from. While another stage is
+ * built, what comes before the first step that reads from it can be run.
+ */
+static int need_for_run(struct needs *needs, struct stage *s, struct err **e)
+{
+	struct need steps = { .o = needs->o, .kind = NEED_STEPS, .stage = s };
+
+	if (!s->chain.disks.n)
+		add_need(needs, (struct need){ .kind = NEED_BASE, .stage = s });
+	if (need_all_trees(needs, s, &steps.end, e))
+		return -1;
+	if (!count_stages(needs) || !is_worth_it(needs, &steps))
 		return 0;
-	return ensure_trees(o, s, e) || run_in_turn(o, s, e) ? -1 : 0;
+	if (s->chain.disks.n)
+		add_need(needs, steps);
+	else
+		needs->at.at[0] = steps; /* which have a base first */
+	return 0;
+}
+
+static int list_needs(struct needs *needs, struct stage *s, bool is_whole, struct err **e)
+{
+	bool is_certain;
+
+	if (will_run(needs->o->graph, s, is_whole, &is_certain, e))
+		return -1;
+	if (!is_certain && s->n_done < s->n_steps)
+		need_answers(needs, s);
+	return needs->at.n ? 0 : need_for_run(needs, s, e);
+}
+
+/* ---- stages ---- */
+
+/* What several builds, or stages, need is made by one: the others wait, and find it. */
+static int run_in_turn(const struct steps_opts *o, struct stage *s, size_t end, struct err **e)
+{
+	struct graph *g = o->graph;
+	struct turn_opts to = { g->store, s->who, g->progress,
+				crew_is_one(o->crew) ? NULL : crew_cancel(o->crew) };
+	AUTO(store_key) turn = NULL;
+	size_t done = s->n_done;
+	int failed;
+
+	if (!s->is_uncached && s->steps[done].is_keyed) {
+		crew_leave(o->crew);
+		failed = turn_take(&to, s->steps[done].key, &turn, e);
+		crew_enter(o->crew);
+		if (failed || stage_find_cached(g, s, e))
+			return -1;
+		steps_show_cached(g, s, done);
+	}
+	return s->n_done > done ? 0 : steps_run(o, take(turn), s, end, e);
+}
+
+/* They need no stage, but perhaps images that are on their way. */
+static int bring_steps(const struct steps_opts *o, struct stage *s, size_t end, struct err **e)
+{
+	struct needs needs = { .o = o };
+	int failed = 0;
+
+	add_need(&needs, (struct need){ .kind = NEED_BASE, .stage = s });
+	for (size_t i = s->n_done; !failed && i < end; i++)
+		failed = need_trees(&needs, s->steps[i].plan, e);
+	failed = failed || bring_all(&needs, e);
+	vec_release(&needs.at);
+	return failed || run_in_turn(o, s, end, e) ? -1 : 0;
+}
+
+/* Further along: by what is stored, by what it needs, or by one machine. */
+static int advance(const struct steps_opts *o, struct stage *s, bool is_whole, struct err **e)
+{
+	struct needs needs = { .o = o };
+	int failed;
+
+	s->where = (struct plan_where){ 0 };
+	if (take_stored(o, s, e))
+		return -1;
+	failed = list_needs(&needs, s, is_whole, e);
+	if (!failed && needs.at.n)
+		failed = bring_all(&needs, e);
+	else if (!failed && s->n_done < s->n_steps)
+		failed = run_in_turn(o, s, s->n_steps, e);
+	vec_release(&needs.at);
+	return failed ? -1 : 0;
+}
+
+static int work_on(const struct steps_opts *o, struct stage *s, bool is_whole, struct err **e)
+{
+	int failed;
+
+	s->is_at_work = true;
+	failed = cancel_check(crew_cancel(o->crew), e) || advance(o, s, is_whole, e);
+	s->is_at_work = false;
+	crew_tell(o->crew);
+	if (failed)
+		steps_failed(o, &s->where, *e);
+	return failed ? -1 : 0;
+}
+
+/* Until it is complete; with r until what r selects of it is known, which may be sooner: a
+ * stage that has changed may be one that another build has had. */
+static int bring_stage(const struct steps_opts *o, struct stage *s, struct tree_read *r,
+		       struct err **e)
+{
+	int is_known = 0;
+
+	while (!s->is_complete && !is_known) {
+		bool is_whole = !r || stage_key(o->graph, s);
+
+		if (s->is_at_work ? crew_wait(o->crew, e) : work_on(o, s, is_whole, e))
+			return -1;
+		if (r && (is_known = tree_read_settle(o->graph, r, e)) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int graph_complete(const struct steps_opts *o, size_t stage, struct err **e)
 {
-	struct stage *s = &o->graph->stages[stage];
+	int failed;
 
-	while (!s->is_complete) {
-		if (advance(o, s, e))
-			return -1;
-		s->is_complete = s->n_done == s->n_steps && s->chain.disks.n;
-	}
-	note_base(o, s);
-	return 0;
+	addsources_heed(o->graph->add, crew_cancel(o->crew));
+	crew_enter(o->crew);
+	failed = bring_stage(o, &o->graph->stages[stage], NULL, e);
+	crew_leave(o->crew);
+	if (failed)
+		crew_take_failure(o->crew, e);
+	return failed;
 }

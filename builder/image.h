@@ -34,6 +34,7 @@ struct base {
 	struct tmpl *tmpl;                /* of a template, pinned; else NULL */
 	struct registry_options registry; /* with which its layers are fetched */
 	bool is_scanned;                  /* secret_scan_add_base() knows its disks */
+	bool is_pulled;                   /* at the moment, by a thread of graph.h */
 	int blobs_fd;       /* the image's blobs are pinned until it has its disk; -1 */
 	unsigned n_sharers; /* beside the one who made it */
 };

@@ -55,7 +55,9 @@ void machine_free(struct machine *m)
 
 static int is_machine_alive(void *arg, struct err **e)
 {
-	return vm_check(arg, e);
+	const struct machine *m = arg;
+
+	return cancel_check(m->cancel, e) ? -1 : vm_check(m->vm, e);
 }
 
 /* A kernel that finds too little memory dies in many ways, few of which say so. */
@@ -122,9 +124,10 @@ static int boot_once(const struct host *h, const struct machine_opts *o, int tim
 	AUTO(machine) m = xcalloc(1, sizeof(*m));
 	struct vm_opts vm = vm_opts_of(h, o);
 
-	if (vm_boot(&vm, &m->vm, e))
+	m->cancel = o->cancel;
+	if (cancel_check(o->cancel, e) || vm_boot(&vm, &m->vm, e))
 		return -1;
-	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m };
 
 	if (agentlink_open(&link, timeout_ms, &m->link, e)) {
 		log_console(m->vm);
@@ -184,6 +187,7 @@ static int start_from(const struct preboot *p, const struct host *h,
 	AUTO(machine) m = xcalloc(1, sizeof(*m));
 	struct vm_opts vm = vm_opts_of(h, o);
 
+	m->cancel = o->cancel;
 	vm.state_path = p->state;
 	vm.n_disk_places = preboot_places(o->n_disks);
 	vm.owns_ram = o->is_saved;
@@ -193,7 +197,7 @@ static int start_from(const struct preboot *p, const struct host *h,
 		vm.ram_path = p->ram;
 	if (vm_restore(&vm, &m->vm, e))
 		return -1;
-	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m };
 
 	if (agentlink_reopen(&link, RESUME_TIMEOUT_MS, &m->link, e) || identify_bare(m, e))
 		return -1;
@@ -207,14 +211,16 @@ int machine_boot(const struct host *h, const struct machine_opts *o, struct mach
 	AUTO(machine) m = NULL;
 	struct preboot booted = { 0 };
 	struct err *why = NULL;
-	struct preboot_kind kind = { o->cpus, o->memory_mib, preboot_places(o->n_disks) };
+	struct preboot_kind kind = { o->cpus, o->memory_mib, preboot_places(o->n_disks),
+				     o->cancel };
 	int found = o->is_cold ? 0 : preboot_find(h, &kind, &booted, e);
 
 	if (found > 0 && start_from(&booted, h, o, &m, &why)) {
 		autofree char *text = err_text(why);
 
 		log_debug("no machine from %s: %s", booted.folder, text);
-		preboot_discard(&booted);
+		if (!cancel_is_set(o->cancel))
+			preboot_discard(&booted);
 		err_free(why);
 		remove_files(o);
 	}
@@ -266,7 +272,7 @@ int machine_resume(const struct host *h, const struct tmpl *t, const struct mach
 
 	if (check_same_machine(h, t, e) || vm_restore(&vm, &m->vm, e))
 		return -1;
-	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m->vm };
+	struct agentlink_opts link = { vm_agent_fd(m->vm), is_machine_alive, m };
 
 	if (agentlink_reopen(&link, RESUME_TIMEOUT_MS, &m->link, e))
 		return err_wrap(e, "waiting for the resumed guest");

@@ -7,6 +7,7 @@
 #ifndef BUILDER_MACHINE_H
 #define BUILDER_MACHINE_H
 
+#include "base/cancel.h"
 #include "builder/agentlink.h"
 #include "builder/chain.h"
 #include "snapshot/guest.h"
@@ -33,6 +34,7 @@ struct machine {
 	struct vm *vm;
 	struct agentlink *link;
 	uint64_t fs_bytes; /* of the root file system, after it was grown; boot only */
+	const struct cancel *cancel;
 };
 void machine_free(struct machine *m); /* kills it */
 DEFINE_AUTO(machine)
@@ -51,6 +53,7 @@ struct machine_opts {
 	bool is_build;
 	bool is_saved; /* ram_path will be a template's; else it may not come into being */
 	const char *hostname;
+	const struct cancel *cancel; /* ends waits for its guest: ERR_CANCELED; or NULL */
 	const struct vm_forward *forwards;
 	size_t n_forwards;
 };

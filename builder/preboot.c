@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -142,7 +143,8 @@ static int make(const struct host *h, const struct preboot_kind *kind, const cha
 	struct machine_opts o = { .cpus = kind->cpus,
 				  .memory_mib = kind->memory_mib,
 				  .n_disk_places = kind->n_disk_places,
-				  .ram_path = ram };
+				  .ram_path = ram,
+				  .cancel = kind->cancel };
 
 	if (machine_boot_bare(h, &o, &m, e))
 		return -1;
@@ -162,21 +164,29 @@ size_t preboot_places(size_t n_disks)
 	return n_disks < few ? few : 1 + VM_MAX_DISKS;
 }
 
+/* It may have been made meanwhile. */
+static int find_or_make(const struct host *h, const struct preboot_kind *kind,
+			const char *folder, struct err **e)
+{
+	if (!fs_exists(folder))
+		return make(h, kind, folder, e);
+	utimensat(AT_FDCWD, folder, NULL, 0);
+	return 1;
+}
+
 int preboot_find(const struct host *h, const struct preboot_kind *kind, struct preboot *ret,
 		 struct err **e)
 {
+	static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 	autofree char *folder = kind_folder(h, kind);
-	int made;
+	int found;
 
 	if (!h->guest->has_disk_module)
 		return 0;
-	if (fs_exists(folder)) {
-		utimensat(AT_FDCWD, folder, NULL, 0);
+	pthread_mutex_lock(&making);
+	found = find_or_make(h, kind, folder, e);
+	pthread_mutex_unlock(&making);
+	if (found == 1)
 		set_paths(folder, ret);
-		return 1;
-	}
-	made = make(h, kind, folder, e);
-	if (made == 1)
-		set_paths(folder, ret);
-	return made;
+	return found;
 }

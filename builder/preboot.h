@@ -26,13 +26,14 @@ struct preboot {
 struct preboot_kind {
 	unsigned cpus, memory_mib;
 	size_t n_disk_places;
+	const struct cancel *cancel; /* no part of it */
 };
 
 /* Places for the root and n more disks: of few sizes, so that few kinds are needed. */
 size_t preboot_places(size_t n_disks);
-/* The memory for such a machine, booted now if there is none yet. 1 with *ret, 0 if it can't be
- * kept (why is in the debug log) or its kernel has a driver of disks built in, -1 if such a
- * guest does not boot. */
+/* The memory for such a machine, booted now if there is none yet (by one thread: the others
+ * wait for it). 1 with *ret, 0 if it can't be kept (why is in the debug log) or its kernel has
+ * a driver of disks built in, -1 if such a guest does not boot. */
 int preboot_find(const struct host *h, const struct preboot_kind *kind, struct preboot *ret,
 		 struct err **e);
 /* No machine came of it: the next one is not to be tried with it. */

@@ -1,6 +1,7 @@
 #include "builder/secret_scan.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -12,7 +13,7 @@ struct wanted {
 	const char *at; /* without white space around it */
 	size_t piece_bytes, n_pieces;
 	size_t first_mark; /* then SECRET_FORMS marks for each piece */
-	bool is_in_base;   /* known to be, and said */
+	bool is_in_base;   /* known to be, and said; under the lock */
 };
 
 struct secret_scan {
@@ -20,6 +21,8 @@ struct secret_scan {
 	VEC(struct wanted) all;
 	struct scan *scan;
 	size_t n_marks;
+
+	pthread_mutex_t lock; /* of what follows */
 	struct strv bases;
 	size_t n_asked;   /* of the bases: those that in_base speaks of */
 	uint8_t *in_base; /* what they hold, by mark */
@@ -112,6 +115,7 @@ struct secret_scan *secret_scan_new(const struct secrets *secrets, struct progre
 	struct secret_scan *s = xcalloc(1, sizeof(*s));
 
 	s->progress = p;
+	pthread_mutex_init(&s->lock, NULL);
 	vec_each (secret, &secrets->all) {
 		struct wanted w = cut(secret);
 
@@ -147,6 +151,7 @@ void secret_scan_free(struct secret_scan *s)
 	scan_free(s->scan);
 	strv_release(&s->bases);
 	free(s->in_base);
+	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -181,8 +186,11 @@ static bool is_found(const struct wanted *w, const uint8_t *found, enum secret_f
 
 void secret_scan_add_base(struct secret_scan *s, const char *path)
 {
-	if (s)
-		strv_push(&s->bases, path);
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	strv_push(&s->bases, path);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* Only asked when something was found: an ordinary build doesn't read its base disk. */
@@ -226,8 +234,7 @@ size_t secret_scan_count(const struct secret_scan *s)
 	return s->n_marks;
 }
 
-int secret_scan_judge(struct secret_scan *s, const uint8_t *found, const char *where,
-		      struct err **e)
+static int judge(struct secret_scan *s, const uint8_t *found, const char *where, struct err **e)
 {
 	for (size_t i = 0; i < s->all.n; i++) {
 		enum secret_form form;
@@ -237,6 +244,17 @@ int secret_scan_judge(struct secret_scan *s, const uint8_t *found, const char *w
 			return -1;
 	}
 	return 0;
+}
+
+int secret_scan_judge(struct secret_scan *s, const uint8_t *found, const char *where,
+		      struct err **e)
+{
+	int failed;
+
+	pthread_mutex_lock(&s->lock);
+	failed = judge(s, found, where, e);
+	pthread_mutex_unlock(&s->lock);
+	return failed;
 }
 
 int secret_scan_text(struct secret_scan *s, const char *text, size_t n, const char *where,

@@ -14,7 +14,9 @@
  * warning says so.
  *
  * NULL:    without secrets there is no struct secret_scan; every function takes NULL, and does
- * nothing then. One thread at a time.
+ * nothing then.
+ *
+ * Threads: any.
  */
 #ifndef BUILDER_SECRET_SCAN_H
 #define BUILDER_SECRET_SCAN_H

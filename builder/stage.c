@@ -176,6 +176,15 @@ static int open_stage(struct graph *g, size_t i, struct err **e)
 	return 0;
 }
 
+/* A build of one stage goes by its own name. */
+static void name_who(const struct graph *g, struct stage *s)
+{
+	autofree char *label = plan_stage_label(g->plan, s->number);
+	const char *who = g->who ? g->who : "another build";
+
+	s->who = g->plan->n_stages > 1 ? xasprintf("stage %s of %s", label, who) : xstrdup(who);
+}
+
 int graph_open(struct graph *g, struct base **take_bases, struct err **e)
 {
 	if (addsources_new(g->store, &g->add, e))
@@ -189,6 +198,7 @@ int graph_open(struct graph *g, struct base **take_bases, struct err **e)
 			g->has_no_cache ||
 			(g->no_cache_filter &&
 			 cache_filter_has(g->no_cache_filter, g->plan->stages[i].name, i));
+		name_who(g, &g->stages[i]);
 	}
 	for (size_t i = 0; i < g->plan->n_stages; i++)
 		if (g->plan->stages[i].is_needed && open_stage(g, i, e))
@@ -214,6 +224,7 @@ static void stage_release(struct stage *s)
 	}
 	free(s->steps);
 	chain_release(&s->chain);
+	free(s->who);
 	base_free(s->base);
 }
 
@@ -247,8 +258,7 @@ void tree_read_ask(const struct tree_read *r, struct agent_selection *ret)
 					 .is_literal = r->is_literal };
 }
 
-/* 1: the answer is there; 0: it isn't, or the tree's key is unknown. */
-static int read_is_known(struct graph *g, struct tree_read *r, struct err **e)
+int tree_read_settle(struct graph *g, struct tree_read *r, struct err **e)
 {
 	struct agent_selection ask;
 	autofree char *content = NULL;
@@ -298,7 +308,7 @@ static int step_content(struct graph *g, struct stage_step *s, cachekey ret, boo
 	vec_each (bind, &s->binds)
 		sha256_add_field(h, bind->digest);
 	vec_each (r, &s->reads) {
-		int known = read_is_known(g, r, e);
+		int known = tree_read_settle(g, r, e);
 
 		if (known != 1)
 			return known;

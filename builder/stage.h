@@ -7,6 +7,8 @@
  *         must be asked, and until then the key, and all above it, are unknown. So a build in
  *         which nothing has changed looks things up, and starts no machine.
  * Owner:  struct graph has everything, released as a whole.
+ * Threads: one at a time; several at work on a build have the lock of their crew (crew.h). What
+ *          is complete doesn't change any more.
  */
 #ifndef BUILDER_STAGE_H
 #define BUILDER_STAGE_H
@@ -52,7 +54,10 @@ struct stage {
 	size_t n_run;  /* steps that this build has run */
 	bool is_shown; /* its base and what was cached of it are on the display */
 	bool is_complete;
-	bool is_uncached; /* no result of others is taken, and ours is not waited for */
+	bool is_at_work; /* a thread takes it further along: what is above is that one's */
+	struct plan_where where; /* which lines are at work */
+	char *who;               /* we, to others that wait for us */
+	bool is_uncached;        /* no result of others is taken, and ours is not waited for */
 };
 
 /* A tree that is no stage: an image, by its reference. */
@@ -60,6 +65,7 @@ struct tree_image {
 	char *name;
 	struct base *base;
 	struct chain chain;
+	bool is_at_work; /* a thread is at its chain */
 };
 /* A directory of --build-context, by its name; "" is the build context. */
 struct tree_context {
@@ -82,8 +88,9 @@ struct graph {
 	struct stage *stages;  /* as many as the plan has */
 	VEC(struct tree_image) images;
 	VEC(struct tree_context) contexts;
-	struct addsources *add;   /* what ADD fetches and unpacks */
-	struct plan_where *where; /* which lines are at work */
+	struct addsources *add; /* what ADD fetches and unpacks */
+	struct plan_where
+		*where; /* which lines are at work; in stages: at fault, once it failed */
 };
 
 /* Takes over the bases that were found for the plan: one for each stage, NULL where there is
@@ -104,6 +111,8 @@ const char *tree_key(const struct graph *g, const struct tree *t);
 struct tree_image *tree_image(struct graph *g, const char *name);
 void tree_read_ask(const struct tree_read *r,
 		   struct agent_selection *ret); /* but for the disk */
+/* 1: the answer is there; 0: it isn't, or the tree's key is unknown. */
+int tree_read_settle(struct graph *g, struct tree_read *r, struct err **e);
 /* Remembers an answer for later builds, and for every step of this one that asks the same. */
 int tree_read_learn(struct graph *g, struct tree_read *r, const char *content, struct err **e);
 /* Every selection of this stage that needed steps make. */

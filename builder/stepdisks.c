@@ -10,6 +10,8 @@
 #include "base/fs.h"
 #include "rootfs/rootfs.h"
 
+enum { TRY_EVERY_MS = 50 };
+
 enum disk_kind { DISK_CONTEXT, DISK_TREE, DISK_WRITABLE, DISK_CACHE };
 
 struct step_disk {
@@ -121,24 +123,24 @@ static void need_step(struct graph *g, struct step_disks *d, const struct stage_
 		need_mount(g, d, m);
 }
 
-int step_disks_choose(struct graph *g, const struct stage *s, size_t first,
-		      struct step_disks *ret, size_t *ret_end, struct err **e)
+int step_disks_choose(struct graph *g, const struct stage *s, size_t first, size_t *end,
+		      struct step_disks *ret, struct err **e)
 {
 	ret->graph = g;
-	for (*ret_end = first; *ret_end < s->n_steps; (*ret_end)++) {
+	for (size_t i = first; i < *end; i++) {
 		size_t n = ret->n, n_packed = ret->n_packed;
 
-		need_step(g, ret, &s->steps[*ret_end]);
+		need_step(g, ret, &s->steps[i]);
 		if (ret->n <= VM_MAX_DISKS)
 			continue;
-		if (*ret_end == first)
+		if (i == first)
 			return err_set(e, ERR_LIMIT,
 				       "the step reads from %zu places and a machine has room "
 				       "for %d disks",
 				       ret->n, VM_MAX_DISKS);
 		ret->n = n;
 		ret->n_packed = n_packed;
-		break;
+		*end = i;
 	}
 	return 0;
 }
@@ -179,8 +181,26 @@ static int copy_cache(struct graph *g, struct step_disk *disk, size_t i, struct 
 	return failed ? -1 : 0;
 }
 
+/* Two stages of a build, or two builds, take turns. */
+static int wait_for_cache(struct graph *g, struct step_disk *disk, struct cancel *cancel,
+			  struct err **e)
+{
+	const char *id = disk->mount->id;
+	int got = 0;
+
+	progress_begin(g->progress, "[internal] wait for the cache %s, which is in use", id);
+	while (got == 0) {
+		if (cancel_pause(cancel, TRY_EVERY_MS, e))
+			return -1;
+		got = store_mount_open(g->store, disk->key, id, false, &disk->cache, e);
+	}
+	if (got > 0)
+		progress_done(g->progress);
+	return got;
+}
+
 static int make_cache(struct graph *g, struct step_disk *disk, size_t i, struct workdir *work,
-		      struct err **e)
+		      struct cancel *cancel, struct err **e)
 {
 	const struct mount *m = disk->mount;
 	bool is_private = m->sharing == SHARING_PRIVATE;
@@ -188,11 +208,8 @@ static int make_cache(struct graph *g, struct step_disk *disk, size_t i, struct 
 
 	if (got == 0 && is_private)
 		return new_cache_file(work, i, &disk->path, e);
-	if (got == 0) {
-		progress_note(g->progress, "the cache %s is in use by another build: waiting",
-			      m->id);
-		got = store_mount_open(g->store, disk->key, m->id, true, &disk->cache, e);
-	}
+	if (got == 0)
+		got = wait_for_cache(g, disk, cancel, e);
 	if (got < 0)
 		return -1;
 	if (disk->cache.is_new) {
@@ -212,9 +229,9 @@ static int by_key(const void *a, const void *b)
 		      (*(struct step_disk *const *)b)->key);
 }
 
-/* In the order of their keys, so that two builds never wait for each other. */
-static int make_caches(struct graph *g, struct step_disks *d, struct workdir *work,
-		       struct err **e)
+/* In the order of their keys, so that two builds never wait for each other, nor two stages. */
+int step_disks_lock(struct graph *g, struct step_disks *d, struct workdir *work,
+		    struct cancel *cancel, struct err **e)
 {
 	autofree struct step_disk **caches = xcalloc(d->n, sizeof(*caches));
 	size_t n = 0;
@@ -226,7 +243,7 @@ static int make_caches(struct graph *g, struct step_disks *d, struct workdir *wo
 		qsort(caches, n, sizeof(*caches), by_key);
 	for (size_t i = 0; i < n; i++)
 		if (g->has_private_caches ? copy_cache(g, caches[i], i, work, e)
-					  : make_cache(g, caches[i], i, work, e))
+					  : make_cache(g, caches[i], i, work, cancel, e))
 			return err_wrap(e, "the cache mount %s", caches[i]->mount->id);
 	return 0;
 }
@@ -268,13 +285,11 @@ static int give_room(struct step_disks *d, size_t i, struct err **e)
 	return 0;
 }
 
-int step_disks_make(struct graph *g, struct step_disks *d, struct workdir *work, struct err **e)
+int step_disks_make(struct step_disks *d, struct workdir *work, struct err **e)
 {
 	d->context_path = workdir_path(work, "context.ext4");
 	if (d->n_packed && context_pack(d->packed, d->n_packed, d->context_path, e))
 		return err_wrap(e, "writing the build context");
-	if (make_caches(g, d, work, e))
-		return -1;
 	d->vm = xcalloc(d->n, sizeof(*d->vm));
 	for (size_t i = 0; i < d->n; i++) {
 		describe(d, i, work);

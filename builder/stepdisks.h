@@ -7,11 +7,13 @@
  * takes steps as long as theirs fit, and the rest has to wait for another machine.
  *
  * Caches: one ext4 file system of its own for each, which one machine at a time can have. While
- *         another build has it, sharing=shared and locked wait, private takes an empty one.
+ *         another has it, a build or a stage of this one, sharing=shared and locked wait,
+ *         private takes an empty one.
  */
 #ifndef BUILDER_STEPDISKS_H
 #define BUILDER_STEPDISKS_H
 
+#include "base/cancel.h"
 #include "builder/secret_scan.h"
 #include "builder/stage.h"
 
@@ -30,13 +32,15 @@ struct step_disks {
 };
 void step_disks_release(struct step_disks *d);
 
-/* From step `first` on; *ret_end is the first one that doesn't fit. ERR_LIMIT: `first` alone
- * doesn't. The trees of these steps are complete. */
-int step_disks_choose(struct graph *g, const struct stage *s, size_t first,
-		      struct step_disks *ret, size_t *ret_end, struct err **e);
-/* Writes, locks and makes what isn't there yet; files that are ours alone go to work. */
-int step_disks_make(struct graph *g, struct step_disks *d, struct workdir *work,
-		    struct err **e);
+/* From step `first` on, up to *end; *end is then the first one that doesn't fit. ERR_LIMIT:
+ * `first` alone doesn't. The trees of these steps are complete. */
+int step_disks_choose(struct graph *g, const struct stage *s, size_t first, size_t *end,
+		      struct step_disks *ret, struct err **e);
+/* Locks the caches, waiting for them (cancel may be NULL), and makes those that are new. */
+int step_disks_lock(struct graph *g, struct step_disks *d, struct workdir *work,
+		    struct cancel *cancel, struct err **e);
+/* After that: writes what isn't there yet. Files that are ours alone go to work. */
+int step_disks_make(struct step_disks *d, struct workdir *work, struct err **e);
 
 /* After the machine: what steps have put into caches that stay. A cache that holds a secret
  * goes, and is ERR_STEP. */

@@ -8,6 +8,7 @@
 #ifndef BUILDER_STEPS_H
 #define BUILDER_STEPS_H
 
+#include "builder/crew.h"
 #include "builder/machine.h"
 #include "builder/secret.h"
 #include "builder/secret_scan.h"
@@ -17,6 +18,7 @@
 
 struct steps_opts {
 	struct graph *graph;
+	struct crew *crew;
 	const struct host *host;
 	const struct secrets *secrets;
 	const struct ssh_agents *ssh;
@@ -28,14 +30,20 @@ struct steps_opts {
 };
 
 /*
- * Boots a machine on the stage's chain and runs steps from s->n_done on: all of them, or as
+ * Boots a machine on the stage's chain and runs steps from s->n_done on: up to `end`, or as
  * many as the machine has disks for, or until a key that becomes known on the way turns out to
  * have a stored result further on, or until another build makes the next one: with a turn
  * (turn.h) at the first step it takes that of each next one. Chain and n_done grow with each.
- * The trees that the steps read are complete. ERR_STEP: a command failed.
+ * The trees that the steps read are complete. ERR_STEP: a command failed. With the lock of the
+ * crew, which is let go while it takes long.
  */
 int steps_run(const struct steps_opts *o, struct store_key *take_turn, struct stage *s,
-	      struct err **e);
+	      size_t end, struct err **e);
+
+/* e is why something failed, at lines of which *where speaks. True: it is what the build fails
+ * with, and false: something else had failed before, which has led to this. With the lock. */
+bool steps_failed(const struct steps_opts *o, const struct plan_where *where,
+		  const struct err *e);
 
 /* Size of the root disk: what was asked for, else the base and some room. ERR_USAGE: what was
  * asked for is too small. */
