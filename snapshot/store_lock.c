@@ -12,6 +12,8 @@
 #include "base/fs.h"
 #include "snapshot/store_internal.h"
 
+enum { HOLDER_TRIES = 20 }; /* a millisecond each */
+
 struct store_key {
 	char *path;
 	int fd;
@@ -42,13 +44,18 @@ static int lock_file(struct store_key *k, int how, struct err **e)
 	}
 }
 
-/* Who has it, for messages: not being able to tell is no failure. */
+/* Who has it, for messages: not being able to tell is no failure. It is written right after the
+ * lock was taken. */
 static char *read_holder(const char *path)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char text[STORE_HOLDER_MAX + 1];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, STORE_HOLDER_MAX);
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, STORE_HOLDER_MAX, 0);
 
+	for (int tries = 0; n == 0 && tries < HOLDER_TRIES; tries++) {
+		usleep(1000);
+		n = pread(fd, text, STORE_HOLDER_MAX, 0);
+	}
 	return n > 0 ? xstrndup(text, (size_t)n) : xstrdup("");
 }
 
