@@ -1,7 +1,8 @@
 /*
  * proc.h - child processes. A child dies with us (PR_SET_PDEATHSIG), inherits only the
- * descriptors it is given, starts with an empty signal mask and default handlers. Spawn from
- * the main thread: the kernel ties the death signal to the thread that forked (prctl(2)).
+ * descriptors it is given, starts with an empty signal mask and default handlers. Spawn from a
+ * thread that outlives the child: the kernel ties the death signal to the thread that forked
+ * (prctl(2)).
  */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H

@@ -147,6 +147,8 @@ bool crew_failed_here(const struct crew *c)
 
 void crew_take_failure(struct crew *c, struct err **e)
 {
+	if (!c->why)
+		return;
 	err_drop(e);
 	*e = take(c->why);
 }

@@ -459,6 +459,7 @@ int graph_complete(const struct steps_opts *o, size_t stage, struct err **e)
 	crew_enter(o->crew);
 	failed = bring_stage(o, &o->graph->stages[stage], NULL, e);
 	crew_leave(o->crew);
+	addsources_heed(o->graph->add, NULL);
 	if (failed)
 		crew_take_failure(o->crew, e);
 	return failed;

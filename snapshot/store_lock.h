@@ -7,9 +7,10 @@
  * when its owner ends, however that ends. What a crash leaves of it is removed by
  * store_open().
  *
- * Deadlock: a process, or each of several at work in it, waits only while it holds no key and
- * gets on with what it holds by itself. It may try for the next key while it holds one, so that
- * a chain of results isn't torn from it.
+ * Deadlock: a thread waits for a key only while it holds none, and gets on with what it holds
+ * by itself. It may try for the next key while it holds one, so that a chain of results isn't
+ * torn from it; and it may wait then for what is only ever held by those who wait for no key:
+ * the disk of a cache mount, then one of the machines that its build may run at a time.
  */
 #ifndef SNAPSHOT_STORE_LOCK_H
 #define SNAPSHOT_STORE_LOCK_H

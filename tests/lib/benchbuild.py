@@ -82,6 +82,31 @@ class Buildah:
         self.run(["umount", "--all"])
 
 
+STAGES = f"""\
+FROM {BASE} AS one
+RUN head -c 50000000 /dev/zero | md5sum >/sum
+FROM {BASE} AS two
+RUN head -c 50000000 /dev/zero | sha1sum >/sum
+FROM {BASE}
+COPY --from=one /sum /one
+COPY --from=two /sum /two
+"""
+
+
+def measure_stages(bench, layout, work):
+    """Two stages, each of which keeps a CPU busy, one after the other and together."""
+    context = os.path.join(work, "stages")
+    os.makedirs(context)
+    with open(os.path.join(context, "Dockerfile"), "w", encoding="ascii") as file:
+        file.write(STAGES)
+    kiln = [bench.KILN, "build", "--quiet", "--no-cache", "--memory", "256", "--build-context",
+            f"{BASE}=oci-layout://{layout}", "--max-parallelism"]
+    bench.quiet(kiln + ["1", context])
+    one, two = (bench.seconds(lambda n=n: bench.quiet(kiln + [n, context]), 3) for n in "12")
+    bench.show("kiln build --max-parallelism 1", bench.ms(one), "two stages of one busy CPU each")
+    bench.show("kiln build --max-parallelism 2", bench.ms(two), f"1/{one / two:.1f} of that")
+
+
 def changed(context, build, runs):
     """The median of builds before each of which the file of the last COPY has changed."""
     times = []

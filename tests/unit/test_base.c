@@ -7,7 +7,10 @@
 #include <sys/wait.h>
 
 #include "base/base64.h"
+#include "base/cancel.h"
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "base/proc.h"
 #include "base/sha256.h"
@@ -435,6 +438,79 @@ static void test_copy_sparse(void **state)
 	assert_ok(fs_remove_tree(dir, &e), e);
 }
 
+static void say(void *arg)
+{
+	const char *word = arg;
+
+	(void)!write(STDOUT_FILENO, word, strlen(word));
+}
+
+/* In a process of its own, which the signal ends. What it wrote goes to *ret. */
+static int interrupted(int first_gone, struct str *ret)
+{
+	int ends[2], handles[3], status;
+	char said[64];
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		interrupt_init();
+		/* Taken back in the order in which they came: places are used again. */
+		for (int i = 0, older = -1; i < 5000; i++) {
+			int newer = interrupt_push(say, "never");
+
+			interrupt_pop(older);
+			older = newer;
+			if (i == 4999)
+				interrupt_pop(newer);
+		}
+		handles[0] = interrupt_push(say, "a");
+		handles[1] = interrupt_push(say, "b");
+		interrupt_pop(handles[first_gone]);
+		handles[2] = interrupt_push(say, "c");
+		(void)handles;
+		interrupt_start_guard();
+		kill(getpid(), SIGTERM);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	for (ssize_t n; (n = read(ends[0], said, sizeof(said))) > 0;)
+		str_addn(ret, said, (size_t)n);
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+/* The newest first, whichever place it got. */
+static void test_interrupt_order(void **state)
+{
+	autostr first = STR_INIT, second = STR_INIT;
+
+	(void)state;
+	assert_int_equal(interrupted(0, &first), 128 + SIGTERM);
+	assert_string_equal(first.at, "cb");
+	assert_int_equal(interrupted(1, &second), 128 + SIGTERM);
+	assert_string_equal(second.at, "ca");
+}
+
+static void test_cancel(void **state)
+{
+	struct cancel c = { 0 };
+	int64_t began = clock_ms();
+	struct err *e = NULL;
+
+	(void)state;
+	assert_int_equal(cancel_check(NULL, &e), 0);
+	assert_int_equal(cancel_pause(&c, 20, &e), 0);
+	assert_true(clock_ms() - began >= 20);
+	cancel_set(&c);
+	assert_true(cancel_is_set_at(&c));
+	assert_fails(cancel_pause(&c, 1 << 30, &e), e, ERR_CANCELED, "canceled");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,7 +522,8 @@ int main(void)
 		cmocka_unit_test(test_proc_run),      cmocka_unit_test(test_proc_fds),
 		cmocka_unit_test(test_proc_run_opts), cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_err_copy),      cmocka_unit_test(test_copy_sparse),
-		cmocka_unit_test(test_redacted),
+		cmocka_unit_test(test_redacted),      cmocka_unit_test(test_interrupt_order),
+		cmocka_unit_test(test_cancel),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

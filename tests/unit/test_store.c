@@ -1,6 +1,7 @@
 #include "store_fixture.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 
 #define KEY_A "aaaa"
@@ -558,6 +559,39 @@ static void test_orphans_go_and_others_stay(void **state)
 	store_free(s);
 }
 
+/* ---- threads ---- */
+
+static void *use_store(void *arg)
+{
+	struct store *s = arg;
+
+	for (int i = 0; i < 50; i++) {
+		autofree char *key = xasprintf("%lu-%d", (unsigned long)pthread_self(), i);
+		autofree char *got = NULL;
+		struct err *e = NULL;
+
+		if (store_memo_put(s, key, key, &e) || store_ref_put(s, "common", key, &e) ||
+		    store_memo_get(s, key, &got, &e) != 1 || !streq(got, key))
+			return (void *)1;
+	}
+	return NULL;
+}
+
+static void test_threads_share_it(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t threads[4];
+
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_store, f->s), 0);
+	for (size_t i = 0; i < 4; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+}
+
 #define with_store(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -588,6 +622,7 @@ int main(void)
 		with_store(test_build_that_was_killed),
 		with_store(test_builds_are_kept_in_number),
 		with_store(test_orphans_go_and_others_stay),
+		with_store(test_threads_share_it),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
