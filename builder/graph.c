@@ -280,25 +280,34 @@ static int need_all_trees(struct needs *needs, struct stage *s, size_t *ret_free
 
 /* ---- keys ---- */
 
+static int need_answer(struct needs *needs, struct tree_read *r, struct err **e)
+{
+	struct stage *from;
+	int known;
+
+	if (r->tree->kind != TREE_STAGE)
+		return 0;
+	from = &needs->o->graph->stages[r->tree->stage];
+	known = tree_read_settle(needs->o->graph, r, e);
+	if (!known && !from->is_complete)
+		add_need(needs, (struct need){ .kind = NEED_ANSWER, .stage = from, .read = r });
+	return known < 0 ? -1 : 0;
+}
+
 /* The stages whose content the keys of s are made of, as far as it is unknown. Each of these
  * answers is needed, whatever the others turn out to be: the last key is made of all. */
-static void need_answers(struct needs *needs, struct stage *s)
+static int need_answers(struct needs *needs, struct stage *s, struct err **e)
 {
 	struct graph *g = needs->o->graph;
+	struct stage *below = s->base ? NULL : &g->stages[s->plan->below];
 
-	if (!s->base && !stage_key(g, &g->stages[s->plan->below]))
-		need_answers(needs, &g->stages[s->plan->below]);
-	for (size_t i = s->n_keyed; i < s->n_steps; i++) {
-		vec_each (r, &s->steps[i].reads) {
-			struct stage *from =
-				r->tree->kind == TREE_STAGE ? &g->stages[r->tree->stage] : NULL;
-
-			if (from && !r->is_known && !from->is_complete)
-				add_need(needs, (struct need){ .kind = NEED_ANSWER,
-							       .stage = from,
-							       .read = r });
-		}
-	}
+	if (below && !stage_key(g, below) && need_answers(needs, below, e))
+		return -1;
+	for (size_t i = s->n_keyed; i < s->n_steps; i++)
+		vec_each (r, &s->steps[i].reads)
+			if (need_answer(needs, r, e))
+				return -1;
+	return 0;
 }
 
 /*
@@ -360,8 +369,8 @@ static int list_needs(struct needs *needs, struct stage *s, bool is_whole, struc
 
 	if (will_run(needs->o->graph, s, is_whole, &is_certain, e))
 		return -1;
-	if (!is_certain && s->n_done < s->n_steps)
-		need_answers(needs, s);
+	if (!is_certain && s->n_done < s->n_steps && need_answers(needs, s, e))
+		return -1;
 	return needs->at.n ? 0 : need_for_run(needs, s, e);
 }
 
@@ -438,14 +447,13 @@ static int work_on(const struct steps_opts *o, struct stage *s, bool is_whole, s
 static int bring_stage(const struct steps_opts *o, struct stage *s, struct tree_read *r,
 		       struct err **e)
 {
-	int is_known = 0;
-
-	while (!s->is_complete && !is_known) {
+	while (!s->is_complete) {
+		int known = r ? tree_read_settle(o->graph, r, e) : 0;
 		bool is_whole = !r || stage_key(o->graph, s);
 
+		if (known)
+			return known < 0 ? -1 : 0;
 		if (s->is_at_work ? crew_wait(o->crew, e) : work_on(o, s, is_whole, e))
-			return -1;
-		if (r && (is_known = tree_read_settle(o->graph, r, e)) < 0)
 			return -1;
 	}
 	return 0;

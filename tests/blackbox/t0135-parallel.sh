@@ -337,6 +337,30 @@ same_step_is_run_once()
 	grep -qE 'wait for stage [ab] of the build of same:latest \(process' "$ERR" || no "neither stage waits"
 }
 
+# What is remembered of a stage is not asked of it, also if it is behind one that is built.
+no_more_than_is_needed()
+{
+	context few <<-'END'
+		FROM busybox:1 AS a
+		RUN echo a >/a && echo 1 >/other
+		FROM busybox:1 AS b
+		COPY --from=a /a /a
+		RUN echo b >/b
+		FROM busybox:1 AS c
+		RUN echo c >/c
+		FROM busybox:1
+		COPY --from=a /a /a
+		COPY --from=b /b /b
+		COPY --from=c /c /c
+	END
+	ok kiln build "${SMALL[@]}" --max-parallelism 2 few
+	sed -i 's/echo 1/echo 2/' few/Dockerfile
+	ok kiln build "${SMALL[@]}" --max-parallelism 2 few
+	says "[a 2/2] RUN echo a"
+	! grep -q '\[[bc] ' "$ERR" || no "a stage was looked at"
+	is "$(count_machines)" 1
+}
+
 # Each has first what the other needs first.
 builds_that_cross()
 {
@@ -372,4 +396,5 @@ it "interrupted or killed, no machine is left" interrupted
 it "two stages with one cache" caches_are_shared
 it "a stage that two others need is built once" common_stage_is_built_once
 it "a step that two stages have is run once" same_step_is_run_once
+it "what is remembered of a stage is not asked of it" no_more_than_is_needed
 it "two builds that need each other's stages" builds_that_cross
