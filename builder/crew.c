@@ -14,6 +14,7 @@ struct crew {
 	pthread_mutex_t lock; /* of what follows, and of whatever the crew works on */
 	pthread_cond_t changed;
 	unsigned n_taken[PLACE_KINDS];
+	unsigned n_threads;
 	struct err *why;   /* the first failure */
 	pthread_t culprit; /* whose it is */
 };
@@ -178,6 +179,7 @@ static void *work(void *arg)
 
 	crew_enter(h->crew);
 	do_job(h);
+	h->crew->n_threads--;
 	crew_leave(h->crew);
 	return NULL;
 }
@@ -196,22 +198,30 @@ static bool join(struct crew *c, struct hand *hands, size_t n)
 	return has_failed;
 }
 
-/* A job for which there is no thread is done here, too. */
+static bool start_thread(struct hand *h)
+{
+	struct crew *c = h->crew;
+
+	if (crew_is_one(c) || c->n_threads == CREW_THREADS_MAX ||
+	    pthread_create(&h->thread, NULL, work, h))
+		return false;
+	c->n_threads++;
+	return true;
+}
+
 int crew_run(struct crew *c, const struct crew_job *jobs, size_t n, struct err **e)
 {
 	autofree struct hand *hands = xcalloc(n, sizeof(*hands));
-	bool is_one = crew_is_one(c);
+	size_t n_begun = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		struct hand *h = &hands[i];
+	for (; n_begun < n && !c->why; n_begun++) {
+		struct hand *h = &hands[n_begun];
 
-		*h = (struct hand){ .crew = c, .job = &jobs[i] };
-		if (is_one && c->why)
-			break;
-		h->is_thread =
-			!is_one && i + 1 < n && pthread_create(&h->thread, NULL, work, h) == 0;
+		*h = (struct hand){ .crew = c, .job = &jobs[n_begun] };
+		h->is_thread = n_begun + 1 < n && start_thread(h);
 		if (!h->is_thread)
 			do_job(h);
 	}
-	return join(c, hands, n) ? err_set(e, ERR_CANCELED, "canceled") : 0;
+	return join(c, hands, n_begun) || n_begun < n ? err_set(e, ERR_CANCELED, "canceled")
+						      : 0;
 }

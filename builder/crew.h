@@ -19,7 +19,10 @@
 
 #include "base/cancel.h"
 
-enum { CREW_PULLS = 4 };
+enum {
+	CREW_PULLS = 4,
+	CREW_THREADS_MAX = 64, /* each may hold a work directory, open files, a lock */
+};
 
 enum crew_place { PLACE_MACHINE, PLACE_PULL, PLACE_KINDS };
 
@@ -60,7 +63,7 @@ struct crew_job {
 	void *arg;
 };
 /* Does them all, each in a thread of its own but for the last, and returns when all have ended.
- * -1: one of them failed. */
+ * What there is no thread for is done in this one, too. -1: one of them failed. */
 int crew_run(struct crew *c, const struct crew_job *jobs, size_t n, struct err **e);
 
 #endif

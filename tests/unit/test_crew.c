@@ -111,6 +111,42 @@ static void places_are_few(void **state)
 	assert_int_equal(crew_count_free(c, PLACE_MACHINE), 3);
 }
 
+static int count_threads(void *arg, struct err **e)
+{
+	struct shared *s = arg;
+
+	(void)e;
+	s->n_here++;
+	s->n_most = s->n_here > s->n_most ? s->n_here : s->n_most;
+	crew_leave(s->crew);
+	usleep(20000);
+	crew_enter(s->crew);
+	s->n_here--;
+	s->n_done++;
+	return 0;
+}
+
+static void threads_are_bounded(void **state)
+{
+	AUTO(crew) c = crew_new(2);
+	struct shared s = { .crew = c };
+	struct crew_job jobs[3 * CREW_THREADS_MAX];
+	size_t n = sizeof(jobs) / sizeof(jobs[0]);
+	struct err *e = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		jobs[i] = (struct crew_job){ count_threads, &s };
+	assert_ok(run(c, jobs, n, &e), e);
+	assert_int_equal(s.n_done, n);
+	assert_true(s.n_most <= CREW_THREADS_MAX + 1);
+	/* They can be had again. */
+	s.n_expected = s.n_here + 5;
+	for (size_t i = 0; i < 5; i++)
+		jobs[i] = (struct crew_job){ meet, &s };
+	assert_ok(run(c, jobs, 5, &e), e);
+}
+
 static void the_first_failure_ends_all(void **state)
 {
 	AUTO(crew) c = crew_new(2);
@@ -152,6 +188,9 @@ static void one_is_in_order(void **state)
 	assert_int_equal(s.n_done, 2);
 	assert_string_equal(order.at, "x"); /* nothing after the failure */
 	err_drop(&e);
+	/* What isn't begun any more is not done. */
+	assert_fails(run(c, jobs, 1, &e), e, ERR_CANCELED, "canceled");
+	assert_string_equal(order.at, "x");
 	assert_int_equal(run(c, jobs, 0, &e), 0);
 }
 
@@ -167,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jobs_are_done_together),
 		cmocka_unit_test(places_are_few),
+		cmocka_unit_test(threads_are_bounded),
 		cmocka_unit_test(the_first_failure_ends_all),
 		cmocka_unit_test(one_is_in_order),
 		cmocka_unit_test(a_host_has_room_for_one_at_least),
