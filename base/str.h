@@ -82,7 +82,8 @@ char *str_human_bytes(unsigned long long bytes);
  * for anything from a guest or a server. No escape sequence passes, in any form. */
 void str_add_visible(struct str *s, const char *bytes, size_t n);
 /* A text for people and records: user and password of every http(s) and ftp URL in it are
- * "xxxxx", as BuildKit shows them (a token may stand in the place of either). The caller frees. */
+ * "xxxxx", as BuildKit shows them (a token may stand in the place of either). The caller frees.
+ */
 char *str_redacted(const char *text);
 
 #endif

@@ -80,8 +80,8 @@ memory_is_refused()
 		FROM busybox:1
 	DOCKERFILE
 	# shellcheck disable=SC2016 # the guest's own
-	refuses memory "making the template" "the memory of the template" --wait-for-timeout 100 \
-		--start-cmd 'a=s3cr3t; export B=$a-token-0123456789; exec sleep 1000'
+	refuses memory "making the template" "the memory of the template" --wait-for-file /up \
+		--start-cmd 'a=s3cr3t; export B=$a-token-0123456789; touch /up; exec sleep 1000'
 }
 
 text_is_refused()
