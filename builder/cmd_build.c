@@ -294,7 +294,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 		{ 0, "progress", OPTION_STR, &raw.progress, "MODE",
 		  "auto, tty, plain, json or quiet" },
 		{ 0, "on-error", OPTION_STR, &raw.on_error, "shell",
-		  "enter the machine when a RUN fails, as the step left it (on a terminal)" },
+		  "enter the machine when a step fails, as the step left it (on a terminal)" },
 		{ 0, "dry-run", OPTION_BOOL, &raw.is_dry_run, NULL,
 		  "show the plan, what is cached of it, and a forecast; build nothing" },
 		{ 'q', "quiet", OPTION_BOOL, &raw.is_quiet, NULL,

@@ -52,29 +52,6 @@ int steps_not_run(struct err **e)
 	return -1;
 }
 
-/* The machine is as the step left it; it goes on when the user has seen enough. */
-static void offer_shell(const struct steps_opts *o, struct steprun *run,
-			const struct step *step, const struct err *why)
-{
-	autostrv shell = STRV_INIT;
-	autofree char *text = err_text(why);
-	struct err *failed = NULL;
-	int status;
-
-	steprun_shell(&step->argv, &shell);
-	progress_failed_by(o->graph->progress, why);
-	progress_pause(o->graph->progress, true);
-	debug_announce(step->text, &step->argv, text);
-	fputs("Leaving the shell ends the build.\n", stderr);
-	if (steprun_enter(run, &shell, true, &status, &failed)) {
-		autofree char *reason = err_text(failed);
-
-		progress_warn(o->graph->progress, "no shell could be opened: %s", reason);
-		err_drop(&failed);
-	}
-	progress_pause(o->graph->progress, false);
-}
-
 static int run_prepared(const struct steps_opts *o, struct machine *m, struct steprun *run,
 			const struct step *step, struct err **e)
 {
@@ -90,27 +67,30 @@ static int run_prepared(const struct steps_opts *o, struct machine *m, struct st
 	return end.status || end.signal || end.is_timeout ? step_failed(&why, e) : 0;
 }
 
+static struct steprun_opts steprun_opts(const struct steps_opts *o,
+					const struct step_disks *disks, struct machine *m,
+					const struct stage_step *step)
+{
+	return (struct steprun_opts){
+		.machine = m,
+		.disks = disks,
+		.step = step,
+		.secrets = o->secrets,
+		.ssh = o->ssh,
+		.proxies = &o->graph->plan->proxies,
+		.timeout_sec = o->step_timeout_sec,
+	};
+}
+
 static int run_command(const struct steps_opts *o, const struct step_disks *disks,
 		       struct machine *m, const struct stage_step *step, struct err **e)
 {
 	AUTO(steprun) run = NULL;
-	struct steprun_opts ro = {
-		m,
-		disks,
-		step,
-		o->secrets,
-		o->ssh,
-		&o->graph->plan->proxies,
-		o->step_timeout_sec,
-	};
+	struct steprun_opts ro = steprun_opts(o, disks, m, step);
 
 	if (steprun_open(&ro, &run, e))
 		return -1;
-	if (run_prepared(o, m, run, step->plan, e) == 0)
-		return 0;
-	if (o->has_shell_on_error && (*e)->code == ERR_STEP)
-		offer_shell(o, run, step->plan, *e);
-	return -1;
+	return run_prepared(o, m, run, step->plan, e);
 }
 
 /* Paths in a row that --chmod is for, or is not for (archives); *i is the first one behind
@@ -186,6 +166,55 @@ static int run_one(const struct steps_opts *o, const struct step_disks *disks,
 		return agent_mkdir(m->link, step->plan->cwd, step->plan->user, e);
 	}
 	return err_set(e, ERR_BUG, "step of kind %d", step->plan->kind);
+}
+
+static int enter(const struct steprun_opts *ro, const struct step *step, struct err **e)
+{
+	AUTO(steprun) run = NULL;
+	autostrv shell = STRV_INIT;
+	int status;
+
+	steprun_shell(&step->argv, &shell);
+	return steprun_open(ro, &run, e) || steprun_enter(run, &shell, true, &status, e) ? -1
+											 : 0;
+}
+
+/* Is the machine there, and what failed the step's own doing? */
+static bool is_worth_a_look(const struct step *step, const struct err *why)
+{
+	return why->code == ERR_STEP || (step->kind != STEP_RUN &&
+					 (why->code == ERR_USAGE || why->code == ERR_NOTFOUND));
+}
+
+/* The machine is as the step left it; it goes on when the user has seen enough. */
+static void offer_shell(const struct steps_opts *o, const struct step_disks *disks,
+			struct machine *m, const struct stage_step *step, const struct err *why)
+{
+	struct steprun_opts ro = steprun_opts(o, disks, m, step);
+	autofree char *text = err_text(why);
+	struct err *failed = NULL;
+
+	progress_failed_by(o->graph->progress, why);
+	progress_pause(o->graph->progress, true);
+	debug_announce(step->plan->text, &step->plan->argv, text);
+	fputs("Leaving the shell ends the build.\n", stderr);
+	if (enter(&ro, step->plan, &failed)) {
+		autofree char *reason = err_text(failed);
+
+		progress_warn(o->graph->progress, "no shell could be opened: %s", reason);
+		err_drop(&failed);
+	}
+	progress_pause(o->graph->progress, false);
+}
+
+static int run_or_enter(const struct steps_opts *o, const struct step_disks *disks,
+			struct machine *m, const struct stage_step *step, struct err **e)
+{
+	if (run_one(o, disks, m, step, e) == 0)
+		return 0;
+	if (o->has_shell_on_error && is_worth_a_look(step->plan, *e))
+		offer_shell(o, disks, m, step, *e);
+	return -1;
 }
 
 /* Puts what the step wrote into the store; the VM goes on with a new overlay, next_path. */
@@ -467,7 +496,8 @@ static int run_next(const struct steps_opts *o, struct stage *s, const struct st
 		return is_over;
 	progress_begin(g->progress, "%s", label);
 	began_ms = clock_ms();
-	if (run_one(o, disks, m, step, e) || commit(o, m, overlay, next, step, &s->chain, e)) {
+	if (run_or_enter(o, disks, m, step, e) ||
+	    commit(o, m, overlay, next, step, &s->chain, e)) {
 		end_step(o, s, m, step, *e);
 		return -1;
 	}

@@ -132,6 +132,30 @@ a_shell_when_it_fails()
 	left_nothing
 }
 
+a_shell_when_a_copy_fails()
+{
+	context copying <<-'END'
+		FROM busybox:1
+		ENV LEVEL=3
+		RUN echo file >/a
+		COPY f /a/b
+	END
+	echo f >copying/f
+	LIMIT_SEC=60 python3 "$TOP/tests/lib/terminal.py" 24 100 "$KILN" build \
+		--on-error=shell --build-context "$BUSYBOX" copying >tty.log \
+		<<-'END' || no "$(tail -c 2000 tty.log)"
+		expect Leaving the shell ends the build
+		expect #
+		send cat /a; echo level $LEVEL\r
+		expect file
+		expect level 3
+		send exit\r
+		expect /a is not a directory
+		status 2
+	END
+	left_nothing
+}
+
 it "keeps what a failed build had come to" a_build_fails
 it "runs a command with the failed step's environment" its_environment_is_there
 it "takes an id, and a secret that is given again" a_secret_is_given_again
@@ -141,3 +165,4 @@ it "leaves it where it is when the cache is pruned" a_prune_leaves_it
 it "enters a build whose start command failed, after its last step" after_the_last_step
 it "opens a shell on a terminal" a_shell_on_a_terminal
 it "opens one at once with --on-error=shell" a_shell_when_it_fails
+it "... and where a COPY failed" a_shell_when_a_copy_fails
