@@ -138,15 +138,18 @@ static void add_memory(const struct qemu_args_opts *o, struct strv *a)
  * 18 ms for a `true` instead of 4. The self-tests of the kernel's ciphers take a fifth of a
  * second. reboot=t: a triple fault always ends the machine; of the other ways some lead back
  * into the firmware, which halts. noautogroup, psi, audit: bookkeeping nobody reads here; a
- * resumed guest has to translate its code before the first command. loglevel=5: warnings, since
- * vm_check() looks for one.
+ * resumed guest has to translate its code before the first command. lsm: of Debian's security
+ * modules those that work without being given a policy; the hooks of the others (AppArmor,
+ * TOMOYO, BPF) were a twelfth of what had to be translated for a first command. loglevel=5:
+ * warnings, since vm_check() looks for one.
  */
 static void add_kernel(const struct qemu_args_opts *o, struct strv *a)
 {
 	autostr cmdline = STR_INIT;
 
 	str_add(&cmdline, "console=ttyS0 loglevel=5 edd=off pci=off panic=-1 reboot=t "
-			  "cryptomgr.notests=1 noautogroup psi=0 audit=0");
+			  "cryptomgr.notests=1 noautogroup psi=0 audit=0 nowatchdog "
+			  "lsm=landlock,yama");
 	if (streq(o->vm->accel, "tcg"))
 		str_add(&cmdline, " clearcpuid=rep_good tsc=reliable norandmaps");
 	if (o->tsc_khz)

@@ -44,7 +44,7 @@ enum {
 	 * Of the devices a machine has and what its kernel is told. Raised with any change of
 	 * them: a snapshot resumes only in the machine it was taken from.
 	 */
-	VM_MACHINE_VERSION = 4,
+	VM_MACHINE_VERSION = 5,
 	/* microvm has 24 places for virtio devices; four are taken. */
 	VM_MAX_DISKS = 18,
 	VM_MAX_CPUS = 64,

@@ -85,9 +85,12 @@ int fsop_mount_root(const char *disk, const char *where, uint64_t *ret_bytes, st
 	 * noinit_itable afterwards keeps it from doing so: they are zeros already, and every
 	 * block cleared would be one more in the overlay. noatime for the same reason; and
 	 * discard, so that what a step writes and removes again isn't kept in its layer.
+	 * no_prefetch_block_bitmaps: else that thread reads the bitmaps of all groups, for
+	 * seconds after each boot, and in every clone of a snapshot that was taken meanwhile.
 	 */
 	if (mount(disk, where, "ext4", MS_NOATIME,
-		  must_grow ? "init_itable,discard" : "noinit_itable,discard"))
+		  must_grow ? "init_itable,discard,no_prefetch_block_bitmaps"
+			    : "noinit_itable,discard,no_prefetch_block_bitmaps"))
 		return fail_sys(f, "mounting the root disk %s", disk);
 	if (must_grow && (grow(where, want, f) ||
 			  (mount(NULL, where, NULL, MS_REMOUNT | MS_NOATIME, "noinit_itable") &&
