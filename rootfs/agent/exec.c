@@ -23,6 +23,7 @@
 #include "net.h"
 #include "relay.h"
 #include "restore.h"
+#include "spare.h"
 #include "sysfile.h"
 #include "users.h"
 
@@ -91,12 +92,13 @@ static void close_all(int *fd, size_t n)
 	}
 }
 
-/* The two things that exec_prepare() has changed for all our children. */
-static void reset_signals(void)
+void exec_begin_child(void)
 {
 	struct sigaction by_default = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
+	setsid();
+	/* The two things that exec_prepare() has changed for all our children. */
 	sigaction(SIGPIPE, &by_default, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -275,21 +277,12 @@ static int run_relay(const struct ends *e, const char *name, struct fail *f)
 	_exit(0);
 }
 
-static int run(const struct exec_opts *o, const struct ends *e, struct fail *f)
+int exec_become(const struct proto_exec *x, struct fail *f)
 {
-	const struct proto_exec *x = o->request;
-	static struct mount_trees trees;
 	static struct command_env env;
 	static struct user u;
 
-	setsid();
-	reset_signals();
-	if (x->flags & PROTO_EXEC_RELAY)
-		return run_relay(e, x->argv.at[0], f);
-	if (mounts_open(x, &trees, f) || (o->is_private && etcfiles_enter(f)) ||
-	    (o->is_private && mounts_attach(x, &trees, f)) ||
-	    (x->flags & PROTO_EXEC_NO_NETWORK && leave_network(f)) ||
-	    place_streams(e, x->flags & PROTO_EXEC_TTY, f))
+	if (x->flags & PROTO_EXEC_NO_NETWORK && leave_network(f))
 		return -1;
 	if (user_find(AT_FDCWD, x->user, &u, f))
 		return -1;
@@ -299,6 +292,21 @@ static int run(const struct exec_opts *o, const struct ends *e, struct fail *f)
 		return -1;
 	set_env(&x->env, &u, &env);
 	return execute((char *const *)(uintptr_t)x->argv.at, &env, f);
+}
+
+static int run(const struct exec_opts *o, const struct ends *e, struct fail *f)
+{
+	const struct proto_exec *x = o->request;
+	static struct mount_trees trees;
+
+	exec_begin_child();
+	if (x->flags & PROTO_EXEC_RELAY)
+		return run_relay(e, x->argv.at[0], f);
+	if (mounts_open(x, &trees, f) || (o->is_private && etcfiles_enter(f)) ||
+	    (o->is_private && mounts_attach(x, &trees, f)) ||
+	    place_streams(e, x->flags & PROTO_EXEC_TTY, f))
+		return -1;
+	return exec_become(x, f);
 }
 
 /*
@@ -371,7 +379,10 @@ int exec_start(const struct exec_opts *o, struct exec_child *ret, struct fail *f
 	struct birth b = { .o = o, .ends = &e, .f = f };
 	bool has_tty = o->request->flags & PROTO_EXEC_TTY;
 	bool is_forked = o->cgroup->fd >= 0 || o->request->flags & PROTO_EXEC_RELAY;
+	int is_spare = spare_start(o, ret, f);
 
+	if (is_spare)
+		return is_spare < 0 ? -1 : 0;
 	if ((has_tty ? open_tty(o->request, &c, &e) : open_pipes(o->request, &c, &e)) ||
 	    (is_forked && new_pipe(&c.report_fd, &e.report)) ||
 	    (c.pid = is_forked ? start_forked(&b) : start_shared(&b)) < 0) {

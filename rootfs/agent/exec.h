@@ -35,4 +35,9 @@ struct exec_child {
 int exec_prepare(void);
 int exec_start(const struct exec_opts *o, struct exec_child *ret, struct fail *f);
 
+/* In a child, which may share our memory: session and signals; and, with its streams in their
+ * places, all that makes it the command. Returns only on failure. */
+void exec_begin_child(void);
+int exec_become(const struct proto_exec *x, struct fail *f);
+
 #endif

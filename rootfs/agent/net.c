@@ -85,29 +85,50 @@ int net_ethernet_up(struct fail *f)
 	return done;
 }
 
+static struct announcer {
+	int fd; /* -1: not prepared */
+	struct sockaddr_ll to;
+	struct ether_arp arp;
+} announcer = { .fd = -1 };
+
+static int prepare_announcer(struct announcer *a, int fd)
+{
+	struct ifreq r = { .ifr_name = "eth0" };
+
+	a->to = (struct sockaddr_ll){ .sll_family = AF_PACKET,
+				      .sll_protocol = htons(ETH_P_ARP),
+				      .sll_halen = ETH_ALEN };
+	memset(a->to.sll_addr, 0xff, ETH_ALEN);
+	a->arp = (struct ether_arp){ .ea_hdr = { htons(ARPHRD_ETHER), htons(ETH_P_IP),
+						 ETH_ALEN, 4, htons(ARPOP_REQUEST) } };
+	inet_pton(AF_INET, NET_ADDRESS, a->arp.arp_spa);
+	inet_pton(AF_INET, NET_ADDRESS, a->arp.arp_tpa);
+	if (ioctl(fd, SIOCGIFHWADDR, &r))
+		return -1;
+	memcpy(a->arp.arp_sha, r.ifr_hwaddr.sa_data, ETH_ALEN);
+	if (ioctl(fd, SIOCGIFINDEX, &r))
+		return -1;
+	a->to.sll_ifindex = r.ifr_ifindex;
+	return 0;
+}
+
+void net_prepare_announcement(void)
+{
+	int fd;
+
+	if (announcer.fd >= 0)
+		return;
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* 0: receives nothing */
+	if (fd >= 0 && prepare_announcer(&announcer, fd))
+		close(fd);
+	else
+		announcer.fd = fd;
+}
+
 void net_announce(void)
 {
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ARP),
-		.sll_halen = ETH_ALEN,
-		.sll_addr = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
-	};
-	struct ether_arp arp = {
-		.ea_hdr = { htons(ARPHRD_ETHER), htons(ETH_P_IP), ETH_ALEN, 4,
-			    htons(ARPOP_REQUEST) },
-	};
-	struct ifreq r = { .ifr_name = "eth0" };
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	if (ioctl(fd, SIOCGIFHWADDR, &r) == 0) {
-		memcpy(arp.arp_sha, r.ifr_hwaddr.sa_data, ETH_ALEN);
-		inet_pton(AF_INET, NET_ADDRESS, arp.arp_spa);
-		inet_pton(AF_INET, NET_ADDRESS, arp.arp_tpa);
-		to.sll_ifindex = ioctl(fd, SIOCGIFINDEX, &r) == 0 ? r.ifr_ifindex : 0;
-		sendto(fd, &arp, sizeof(arp), 0, (struct sockaddr *)&to, sizeof(to));
-	}
-	close(fd);
+	net_prepare_announcement();
+	if (announcer.fd >= 0)
+		sendto(announcer.fd, &announcer.arp, sizeof(announcer.arp), 0,
+		       (struct sockaddr *)&announcer.to, sizeof(announcer.to));
 }

@@ -17,8 +17,10 @@ int net_ethernet_up(struct fail *f);
 /*
  * A gratuitous ARP request (RFC 826, RFC 5227): the restored VMM's network has not met the
  * guest yet. Without it the first connection to a published port may wait for a whole
- * retransmission, six seconds. Failures don't matter.
+ * retransmission, six seconds. Failures don't matter. Most of the work can be done before the
+ * snapshot.
  */
+void net_prepare_announcement(void);
 void net_announce(void);
 
 #endif

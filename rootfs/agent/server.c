@@ -26,6 +26,7 @@
 #include "probe.h"
 #include "process.h"
 #include "restore.h"
+#include "spare.h"
 #include "users.h"
 #include "warm.h"
 #include "worker.h"
@@ -138,6 +139,10 @@ static int do_quiesce(const struct link_message *m, struct proto_out *ret, struc
 		fsop_settle();
 		warm_programs();
 	}
+	if (s.is_init && s.is_set_up && s.has_network)
+		net_prepare_announcement();
+	if (s.is_set_up && !s.is_build)
+		spare_make();
 	return 0;
 }
 
