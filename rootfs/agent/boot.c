@@ -233,5 +233,7 @@ int boot_enter(const struct proto_setup *s, uint64_t *ret_fs_bytes, struct fail 
 		return -1;
 	link_dev_names();
 	cgroup_setup();
+	/* A kernel thread that looks twice a second whether memory is worth compacting. */
+	sysfile_write("/proc/sys/vm/compaction_proactiveness", "0");
 	return 0;
 }
