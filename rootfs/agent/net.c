@@ -99,8 +99,8 @@ static int prepare_announcer(struct announcer *a, int fd)
 				      .sll_protocol = htons(ETH_P_ARP),
 				      .sll_halen = ETH_ALEN };
 	memset(a->to.sll_addr, 0xff, ETH_ALEN);
-	a->arp = (struct ether_arp){ .ea_hdr = { htons(ARPHRD_ETHER), htons(ETH_P_IP),
-						 ETH_ALEN, 4, htons(ARPOP_REQUEST) } };
+	a->arp = (struct ether_arp){ .ea_hdr = { htons(ARPHRD_ETHER), htons(ETH_P_IP), ETH_ALEN,
+						 4, htons(ARPOP_REQUEST) } };
 	inet_pton(AF_INET, NET_ADDRESS, a->arp.arp_spa);
 	inet_pton(AF_INET, NET_ADDRESS, a->arp.arp_tpa);
 	if (ioctl(fd, SIOCGIFHWADDR, &r))

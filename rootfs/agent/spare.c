@@ -16,7 +16,7 @@ enum { FD_STDIN = 3, FD_GO, FD_REPORT, FDS };
  * is told to go; we until it is ready, and from then on until it has executed or ended.
  */
 static struct spare {
-	pid_t pid; /* 0: there is none */
+	pid_t pid;   /* 0: there is none */
 	int fd[FDS]; /* our ends; -1: none */
 	const struct proto_exec *request;
 	struct fail *fail;
