@@ -21,7 +21,9 @@ SEES_builder    := builder dockerfile oci rootfs snapshot progress base
 SEES_tests      := builder dockerfile oci rootfs snapshot progress base
 SEES_agent      := agent
 
-PKGS := libarchive ext2fs com_err libcurl jansson libzstd libisal libcrypto sqlite3
+PKGS := ext2fs com_err jansson libzstd libisal libcrypto sqlite3
+# Loaded when they are needed (base/library.h), so that only their headers count.
+PKGS_LOADED := libarchive libcurl
 # Sets PKG_CFLAGS and PKG_LIBS. Making it is what sees to the -dev packages first.
 ifneq ($(filter-out help clean distclean deps%,$(or $(MAKECMDGOALS),all)),)
 include build/pkg.mk
@@ -57,7 +59,7 @@ all: $(B)/kiln guest              ## build/kiln and its guest kernel (SAN=addres
 build/pkg.mk: FORCE
 	@scripts/deps build
 	@mkdir -p build
-	@printf 'PKG_CFLAGS := %s\nPKG_LIBS := %s\n' "$$(pkg-config --cflags $(PKGS))" \
+	@printf 'PKG_CFLAGS := %s\nPKG_LIBS := %s\n' "$$(pkg-config --cflags $(PKGS) $(PKGS_LOADED))" \
 		"$$(pkg-config --libs $(PKGS))" >$@.tmp.$$$$ && \
 	if cmp -s $@.tmp.$$$$ $@; then rm $@.tmp.$$$$; else mv $@.tmp.$$$$ $@; fi
 

@@ -1,5 +1,6 @@
 #include "oci/http.h"
 
+#define CURL_DISABLE_TYPECHECK /* its macros are for calls by name */
 #include <curl/curl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,9 +10,32 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/library.h"
 #include "oci/ref.h"
 
 enum { BUFFER_BYTES = 256 << 10, PAUSE_SLICE_MS = 100, BUNDLE_MAX_BYTES = 16 << 20 };
+
+#define FUNCTIONS(F)           \
+	F(curl_easy_cleanup)   \
+	F(curl_easy_getinfo)   \
+	F(curl_easy_init)      \
+	F(curl_easy_perform)   \
+	F(curl_easy_reset)     \
+	F(curl_easy_setopt)    \
+	F(curl_easy_strerror)  \
+	F(curl_free)           \
+	F(curl_global_init)    \
+	F(curl_slist_append)   \
+	F(curl_slist_free_all) \
+	F(curl_url)            \
+	F(curl_url_cleanup)    \
+	F(curl_url_get)        \
+	F(curl_url_set)        \
+	F(curl_version_info)
+
+static struct {
+	FUNCTIONS(LIBRARY_MEMBER)
+} lib;
 
 struct http {
 	CURL *curl;
@@ -35,16 +59,19 @@ struct transfer {
 	struct err *failed; /* of the sink, or of a limit */
 };
 
-static void global_init(void)
+static void load(void)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+	static const char *const names[] = { FUNCTIONS(LIBRARY_NAME) };
+
+	library_load("libcurl.so.4", names, &lib, sizeof(lib));
+	if (lib.curl_global_init(CURL_GLOBAL_DEFAULT))
 		abort();
 }
 
 static const char *system_bundle(void)
 {
 	const char *file = getenv("SSL_CERT_FILE");
-	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+	const curl_version_info_data *info = lib.curl_version_info(CURLVERSION_NOW);
 
 	return file && *file ? file : info->cainfo;
 }
@@ -68,11 +95,11 @@ struct http *http_new(const struct http_opts *o)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct http *h = xcalloc(1, sizeof(*h));
 
-	pthread_once(&once, global_init);
+	pthread_once(&once, load);
 	h->opts = *o;
 	h->opts.stall_sec = http_stall_sec(o->stall_sec);
 	h->bundle = (struct str)STR_INIT;
-	h->curl = curl_easy_init();
+	h->curl = lib.curl_easy_init();
 	if (!h->curl)
 		abort();
 	join_bundles(h);
@@ -83,7 +110,7 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
-	curl_easy_cleanup(h->curl);
+	lib.curl_easy_cleanup(h->curl);
 	str_release(&h->bundle);
 	free(h);
 }
@@ -206,7 +233,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 
 	n *= size;
 	note_bytes(t, n);
-	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
+	lib.curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (http_is_success(status) && n) {
 		if (!t->has_body && begin_body(t, status, bytes))
 			return 0;
@@ -246,14 +273,14 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 
 static char *url_part(const char *url, CURLUPart part, unsigned flags)
 {
-	CURLU *u = curl_url();
+	CURLU *u = lib.curl_url();
 	char *text = NULL, *copy = NULL;
 
-	if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
-	    !curl_url_get(u, part, &text, flags))
+	if (u && !lib.curl_url_set(u, CURLUPART_URL, url, 0) &&
+	    !lib.curl_url_get(u, part, &text, flags))
 		copy = xstrdup(text);
-	curl_free(text);
-	curl_url_cleanup(u);
+	lib.curl_free(text);
+	lib.curl_url_cleanup(u);
 	return copy;
 }
 
@@ -304,16 +331,16 @@ static void set_certificates(const struct transfer *t)
 	CURL *c = t->h->curl;
 
 	if (t->request->is_insecure) {
-		curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+		lib.curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+		lib.curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
 	} else if (bundle->len) {
 		struct curl_blob blob = { .data = bundle->at,
 					  .len = bundle->len,
 					  .flags = CURL_BLOB_NOCOPY };
 
-		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
+		lib.curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
 	} else if (system_bundle()) {
-		curl_easy_setopt(c, CURLOPT_CAINFO, system_bundle());
+		lib.curl_easy_setopt(c, CURLOPT_CAINFO, system_bundle());
 	}
 }
 
@@ -323,41 +350,41 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
 	const struct http_request *r = t->request;
 	CURL *c = t->h->curl;
 
-	curl_easy_reset(c); /* keeps the connections */
+	lib.curl_easy_reset(c); /* keeps the connections */
 	t->h->error[0] = '\0';
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	lib.curl_easy_setopt(c, CURLOPT_URL, url);
+	lib.curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	lib.curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	lib.curl_easy_setopt(c, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
+	lib.curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	set_certificates(t);
 	if ((str_starts(url, "http://") && !r->is_plain_anywhere) ||
 	    (host && oci_ref_is_loopback(host)))
-		curl_easy_setopt(c, CURLOPT_PROXY, "");
+		lib.curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (r->form)
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->form);
+		lib.curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->form);
 	if (r->is_decoded)
-		curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->error);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)t->idle_ms);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+		lib.curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	lib.curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	lib.curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	lib.curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->error);
+	lib.curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
+	lib.curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)t->idle_ms);
+	lib.curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	lib.curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	lib.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	lib.curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	lib.curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	lib.curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+	lib.curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
 static struct curl_slist *add_header(struct curl_slist *to, const char *name, const char *value)
 {
 	autofree char *line = value ? xasprintf("%s: %s", name, value) : NULL;
 
-	return line ? curl_slist_append(to, line) : to;
+	return line ? lib.curl_slist_append(to, line) : to;
 }
 
 static struct curl_slist *make_headers(const struct http_request *r, const char *url)
@@ -415,7 +442,7 @@ static int finish(struct transfer *t, CURLcode code, const char *url, struct err
 	struct http_response *response = t->response;
 	autostr why = STR_INIT;
 
-	curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &response->status);
+	lib.curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &response->status);
 	/* on_body() had read enough of the refusal */
 	if (code == CURLE_WRITE_ERROR && !http_is_success(response->status) && !t->failed)
 		code = CURLE_OK;
@@ -441,7 +468,7 @@ static int finish(struct transfer *t, CURLcode code, const char *url, struct err
 	str_add_visible(&why, t->h->error, strlen(t->h->error));
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		str_add(&why, " (--ca-cert FILE names an authority to trust)");
-	return err_set(e, ERR_NET, "%s", why.len ? why.at : curl_easy_strerror(code));
+	return err_set(e, ERR_NET, "%s", why.len ? why.at : lib.curl_easy_strerror(code));
 }
 
 /* One request and its answer, without following it anywhere. */
@@ -461,8 +488,8 @@ static int get_once(struct http *h, const struct http_request *r, const char *ur
 	int failed;
 
 	set_options(&t, url, headers);
-	failed = finish(&t, curl_easy_perform(h->curl), url, e);
-	curl_slist_free_all(headers);
+	failed = finish(&t, lib.curl_easy_perform(h->curl), url, e);
+	lib.curl_slist_free_all(headers);
 	ret->is_elsewhere = !is_same_origin(url, r->url);
 	/* The caller knows the first host, and what its own sink said isn't any host's fault.
 	 */
@@ -481,7 +508,7 @@ static char *redirect_target(struct http *h, long status)
 
 	if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
 		return NULL;
-	curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &url);
+	lib.curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &url);
 	return url ? xstrdup(url) : NULL;
 }
 
