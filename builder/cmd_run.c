@@ -228,9 +228,9 @@ static int run(struct run *r, struct err **e)
 {
 	AUTO(store) store = NULL;
 	AUTO(tmpl) t = NULL;
+	AUTO(machine) m = NULL; /* before `work`, which can go while this one dies */
 	AUTO(workdir) work = NULL;
 	AUTO(host) host = NULL;
-	AUTO(machine) m = NULL;
 	autofree char *overlay = NULL;
 	autofree char *ram = NULL;
 	struct oci_config config = { 0 };
@@ -264,6 +264,9 @@ static int run(struct run *r, struct err **e)
 		err_wrap(e, "%s template '%s'", r->is_cold ? "booting" : "resuming", r->name);
 	else
 		status = run_command(r, t, &config, &id, m, e);
+	/* To give back its memory takes the VMM a while. */
+	if (m)
+		vm_kill(m->vm);
 	oci_config_release(&config);
 	identity_release(&id);
 	return status;

@@ -104,6 +104,7 @@ int vm_boot(const struct vm_opts *o, struct vm **ret, struct err **e);
 /* Resumes a saved machine; returns when it runs. Same cpus, memory, disks and accel as when it
  * was saved. */
 int vm_restore(const struct vm_opts *o, struct vm **ret, struct err **e);
+void vm_kill(struct vm *vm); /* SIGKILL, and doesn't wait: vm_free() does */
 void vm_free(struct vm *vm); /* SIGKILL; files stay */
 DEFINE_AUTO(vm)
 

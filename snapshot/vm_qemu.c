@@ -319,6 +319,12 @@ static struct vm *vm_new(const struct vm_opts *o)
 	return vm;
 }
 
+void vm_kill(struct vm *vm)
+{
+	if (vm->pid)
+		kill(vm->pid, SIGKILL);
+}
+
 void vm_free(struct vm *vm)
 {
 	if (!vm)
