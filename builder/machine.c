@@ -81,10 +81,16 @@ static void log_console(struct vm *vm)
 	log_debug("the guest's console: %s", console.at);
 }
 
+/* As long as a clone's, so that those only have to change what /etc's files hold (etcfiles.c).
+ */
+static const char template_hostname[] = "kiln0000000000000000";
+_Static_assert(sizeof(template_hostname) == sizeof(((struct identity *)0)->sandbox_id),
+	       "as long as a clone's");
+
 static int set_up(struct machine *m, const struct machine_opts *o, struct err **e)
 {
 	struct agent_setup setup = {
-		.hostname = o->hostname ? o->hostname : "kiln",
+		.hostname = o->hostname ? o->hostname : template_hostname,
 		.has_network = true,
 		.is_build = o->is_build,
 		.disks = o->disks,

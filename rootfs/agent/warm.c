@@ -13,7 +13,14 @@ enum {
 	WARM_FILE_BYTES = 64 << 10, /* larger ones are left out: most of coreutils is smaller */
 	WARM_TOTAL_BYTES = 8 << 20, /* less than one percent of 1 GiB */
 	WARM_FILES = 2048,          /* looked at, in all directories together */
-	DIRS_MAX = 16,
+	FOLDERS_MAX = 8,
+};
+
+/* Those of the usual PATH that are there. */
+struct folders {
+	int fd[FOLDERS_MAX];
+	struct stat seen[FOLDERS_MAX];
+	size_t n;
 };
 
 struct budget {
@@ -40,49 +47,60 @@ static void warm_file(int dir, const char *name, struct budget *b)
 	close(fd);
 }
 
-static void warm_folder(int fd, struct budget *b)
+/* Whoever looks for a program in PATH looks for it in other folders first: that it isn't there
+ * is remembered as well. */
+static void miss(const struct folders *f, int dir, const char *name)
 {
-	DIR *dir = fdopendir(fd);
+	struct stat st;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->fd[i] != dir)
+			fstatat(f->fd[i], name, &st, AT_SYMLINK_NOFOLLOW);
+}
+
+static void warm_folder(const struct folders *f, int fd, struct budget *b)
+{
+	DIR *dir = fdopendir(dup(fd));
 	struct dirent *ent;
 
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return;
+	for (; b->left_files && (ent = readdir(dir)); b->left_files--) {
+		warm_file(fd, ent->d_name, b);
+		miss(f, fd, ent->d_name);
 	}
-	for (; b->left_files && (ent = readdir(dir)); b->left_files--)
-		warm_file(dirfd(dir), ent->d_name, b);
 	closedir(dir);
 }
 
 /* /bin and /usr/bin are often one. */
-static bool is_new(int fd, struct stat *seen, size_t *n)
+static void add_folder(struct folders *f, const char *path)
 {
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
+	bool is_new = fd >= 0 && fstat(fd, &st) == 0 && f->n < FOLDERS_MAX;
 
-	if (fstat(fd, &st) || *n == DIRS_MAX)
-		return false;
-	for (size_t i = 0; i < *n; i++)
-		if (seen[i].st_dev == st.st_dev && seen[i].st_ino == st.st_ino)
-			return false;
-	seen[(*n)++] = st;
-	return true;
+	for (size_t i = 0; is_new && i < f->n; i++)
+		is_new = st.st_dev != f->seen[i].st_dev || st.st_ino != f->seen[i].st_ino;
+	if (is_new) {
+		f->fd[f->n] = fd;
+		f->seen[f->n++] = st;
+	} else if (fd >= 0) {
+		close(fd);
+	}
 }
 
 void warm_programs(void)
 {
-	static const char *const folders[] = {
+	static const char *const paths[] = {
 		"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin",
 	};
 	struct budget b = { WARM_TOTAL_BYTES, WARM_FILES };
-	struct stat seen[DIRS_MAX];
-	size_t n = 0;
+	struct folders f = { .n = 0 };
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		int fd = open(folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (fd >= 0 && is_new(fd, seen, &n))
-			warm_folder(fd, &b);
-		else if (fd >= 0)
-			close(fd);
-	}
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+		add_folder(&f, paths[i]);
+	for (size_t i = 0; i < f.n; i++)
+		warm_folder(&f, f.fd[i], &b);
+	for (size_t i = 0; i < f.n; i++)
+		close(f.fd[i]);
 }
