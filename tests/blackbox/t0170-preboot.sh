@@ -60,6 +60,15 @@ bad_ones_are_replaced()
 	is "$(booted | wc -l)" 2
 }
 
+# A machine that was resumed has had one "completed" before it is saved: that one isn't the save's.
+saved_whole()
+{
+	KILN_DEBUG=1 ok kiln build "${SMALL[@]}" -t app --build-arg turn=5 app
+	awk '/"execute":"migrate"/ { done = 0 } /"status": "completed"/ { done = 1 }
+		/ save: state in / { saves++; early += !done } END { exit !saves || early }' "$ERR" ||
+		no "the state was taken for written before it was"
+}
+
 few_are_kept()
 {
 	local memory
@@ -71,5 +80,6 @@ few_are_kept()
 
 it "a guest boots once per kind of machine; random numbers and clock are each machine's own" boots_once
 it "one that is bad or gone is made anew" bad_ones_are_replaced
+it "a resumed machine's state is written when it is saved" saved_whole
 it "few are kept" few_are_kept
 it "no machine is left" has_no_machine
