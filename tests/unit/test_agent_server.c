@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -308,6 +309,104 @@ static void nothing_runs_before_the_identity(void **state)
 	assert_fails(agent_run(l, &x, 5000, &r, &e), e, ERR_BUG, "no identity yet");
 }
 
+/* As a clone has it: the conversation begins anew. */
+static void restore_guest(void)
+{
+	autostrv env = STRV_INIT;
+	struct agent_identity i = { .hostname = "n", .machine_id = "", .env = &env };
+	struct agentlink_opts o = { .fd = host };
+
+	assert_ok(agent_quiesce(l, &e), e);
+	agentlink_free(l);
+	l = NULL;
+	assert_ok(agentlink_reopen(&o, 5000, &l, &e), e);
+	assert_ok(agent_identify(l, &i, &e), e);
+}
+
+/* A process number that is given out now. */
+static pid_t next_pid(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+static void the_first_command_has_its_process_already(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	restore_guest();
+	pid = next_pid();
+	assert_int_equal(run("echo $$ $GREETING; echo bad >&2; ls /proc/$$/fd; exit 3").status,
+			 3);
+	assert_true(atoi(out.at) < pid);
+	assert_non_null(strstr(out.at, " hello\n"));
+	assert_string_equal(errs.at, "bad\n");
+	assert_non_null(strstr(out.at, "\n0\n1\n2\n"));
+	assert_null(strstr(out.at, "\n3\n"));
+	assert_int_equal(run("echo $$").status, 0);
+	assert_true(atoi(out.at) > pid);
+}
+
+static void its_process_takes_any_ordinary_command(void **state)
+{
+	autostrv argv = STRV_INIT, env = STRV_INIT;
+	struct agent_exec x = command(&argv, &env, "read line && echo got $line");
+	size_t n;
+	uint32_t id;
+
+	(void)state;
+	restore_guest();
+	x.has_stdin = true;
+	assert_ok(agent_start(l, &x, &id, &e), e);
+	assert_ok(agent_stdin(l, id, "word\n", 5, &n, &e), e);
+	while (!agent_exit_of(l, id).has_ended)
+		assert_ok(agent_pump(l, 1000, &e), e);
+	assert_int_equal(agent_exit_of(l, id).status, 0);
+	assert_non_null(strstr(out.at, "got word\n"));
+	/* Or one that needs another kind of process, and then an ordinary one. */
+	restore_guest();
+	x.has_tty = true;
+	x.has_stdin = false;
+	free(argv.at[2]);
+	argv.at[2] = xstrdup("test -t 1");
+	assert_ok(agent_start(l, &x, &id, &e), e);
+	while (!agent_exit_of(l, id).has_ended)
+		assert_ok(agent_pump(l, 1000, &e), e);
+	assert_int_equal(agent_exit_of(l, id).status, 0);
+	assert_int_equal(run("test ! -t 1 && kill -KILL $$").signal, SIGKILL);
+}
+
+static void its_process_can_fail(void **state)
+{
+	autostrv argv = STRV_INIT, env = STRV_INIT;
+	struct agent_exec x = { .argv = &argv, .env = &env, .user = "", .cwd = "" };
+	struct agent_exit r;
+	char kill_it[128];
+
+	(void)state;
+	strv_push(&argv, "no-such-program");
+	restore_guest();
+	assert_fails(agent_run(l, &x, 5000, &r, &e), e, ERR_NOCMD,
+		     "no such program \"no-such-program\" in PATH");
+	restore_guest();
+	x.user = "no-such-user";
+	assert_fails(agent_run(l, &x, 5000, &r, &e), e, ERR_USAGE,
+		     "unable to find user no-such-user");
+	assert_int_equal(run("exit 5").status, 5);
+	/* Somebody in the guest kills it: the server's only child. */
+	restore_guest();
+	snprintf(kill_it, sizeof(kill_it),
+		 "pkill -KILL -P %d; while pgrep -P %d >/dev/null; do sleep 0.01; done",
+		 (int)server, (int)server);
+	assert_int_equal(system(kill_it), 0);
+	assert_int_equal(run("exit 6").status, 6);
+}
+
 static void long_requests_arrive(void **state)
 {
 	autostr script = STR_INIT;
@@ -355,6 +454,9 @@ int main(void)
 		TEST(a_daemon_does_not_keep_its_command),
 		TEST(a_service_outlives_the_conversation),
 		TEST(nothing_runs_before_the_identity),
+		TEST(the_first_command_has_its_process_already),
+		TEST(its_process_takes_any_ordinary_command),
+		TEST(its_process_can_fail),
 		TEST(long_requests_arrive),
 		TEST(probes_look),
 	};
