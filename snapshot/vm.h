@@ -44,7 +44,7 @@ enum {
 	 * Of the devices a machine has and what its kernel is told. Raised with any change of
 	 * them: a snapshot resumes only in the machine it was taken from.
 	 */
-	VM_MACHINE_VERSION = 5,
+	VM_MACHINE_VERSION = 6,
 	/* microvm has 24 places for virtio devices; four are taken. */
 	VM_MAX_DISKS = 18,
 	VM_MAX_CPUS = 64,
@@ -118,7 +118,7 @@ uint16_t vm_forward_port(const struct vm *vm, size_t i);
 /* The overlay on top becomes read-only and a new one, new_overlay_path, takes the writes. The
  * guest is frozen by the caller. */
 int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **e);
-/* Pauses the machine and writes its device state; the RAM file is then complete and its zero
+/* Writes the machine's device state and pauses it; the RAM file is then complete and its zero
  * pages are holes. It stays paused. */
 int vm_save(struct vm *vm, const char *state_path, struct err **e);
 /* If the VMM has ended or the guest has panicked or shut down: -1, with the last lines of its

@@ -29,8 +29,6 @@ enum {
 	TAIL_BYTES = 800,
 };
 
-enum migration { MIGRATION_NONE, MIGRATION_DONE, MIGRATION_FAILED };
-
 struct vm {
 	pid_t pid; /* 0: ended and reaped */
 	int exit_status;
@@ -47,7 +45,7 @@ struct vm {
 	struct forwards *forwards;
 	int64_t watch_until_usec, next_watch_usec; /* see is_timer_dead() */
 	/* What events have told. */
-	enum migration migration;
+	bool has_migrated, has_not_migrated, is_running;
 	char *shutdown; /* reason */
 	bool has_io_error, is_full;
 };
@@ -69,9 +67,11 @@ static void note_event(void *arg, const char *name, const struct json *data)
 	if (streq(name, "MIGRATION") && data) {
 		json_opt_str(data, "status", &text, &ignored);
 		if (text && streq(text, "completed"))
-			vm->migration = MIGRATION_DONE;
+			vm->has_migrated = true;
 		else if (text && streq(text, "failed"))
-			vm->migration = MIGRATION_FAILED;
+			vm->has_not_migrated = true;
+	} else if (streq(name, "RESUME")) {
+		vm->is_running = true;
 	} else if (streq(name, "SHUTDOWN") && data && !vm->shutdown) {
 		json_opt_str(data, "reason", &text, &ignored);
 		vm->shutdown = xstrdup(text ? text : "unknown");
@@ -373,19 +373,20 @@ static int send_capabilities(struct vm *vm, struct err **e)
 	return qmp_send(vm->qmp, "migrate-set-capabilities", args, -1, e);
 }
 
-/* Until QEMU reports that it has read or written the device state. `what` failed otherwise. */
-static int wait_migration(struct vm *vm, const char *what, struct err **e)
+/* Until QEMU reports that it has read the device state, and runs, or has written it. `what`
+ * failed otherwise. */
+static int wait_migration(struct vm *vm, bool must_run, const char *what, struct err **e)
 {
 	int64_t deadline = now_usec() + MIGRATION_TIMEOUT_MS * 1000LL;
 
-	while (vm->migration == MIGRATION_NONE) {
+	while (!vm->has_not_migrated && !(vm->has_migrated && (vm->is_running || !must_run))) {
 		if (now_usec() > deadline)
 			return err_set(e, ERR_TIMEOUT, "QEMU is not done after %d seconds",
 				       MIGRATION_TIMEOUT_MS / 1000);
 		if (qmp_poll(vm->qmp, 1000, e))
 			return -1;
 	}
-	if (vm->migration == MIGRATION_DONE)
+	if (!vm->has_not_migrated)
 		return 0;
 	/* After a failed restore it ends, and says why as it does. */
 	if (qmp_poll(vm->qmp, ENDING_MS, e))
@@ -393,10 +394,10 @@ static int wait_migration(struct vm *vm, const char *what, struct err **e)
 	return err_set(e, ERR_VM, "QEMU cannot %s the machine's state", what);
 }
 
-/* Reads the state and lets the machine run. The first three commands cost one round trip. */
+/* Reads the state. The machine was running when it was saved: so it goes on by itself. */
 static int resume(struct vm *vm, struct err **e)
 {
-	int64_t start = now_usec(), talking, loaded;
+	int64_t start = now_usec(), talking;
 	_Static_assert(QEMU_FD_STATE == 5, "the uri below");
 
 	if (qmp_open(vm->qmp, e) || send_capabilities(vm, e) ||
@@ -404,15 +405,10 @@ static int resume(struct vm *vm, struct err **e)
 	    qmp_wait_all(vm->qmp, e))
 		return -1;
 	talking = now_usec();
-	if (wait_migration(vm, "read", e))
+	if (wait_migration(vm, true, "read", e))
 		return -1;
-	loaded = now_usec();
-	if (qmp_call(vm->qmp, "cont", NULL, e))
-		return -1;
-	log_debug("restore: QEMU answers after %lld us, state read in %lld us, running in %lld "
-		  "us",
-		  (long long)(talking - start), (long long)(loaded - talking),
-		  (long long)(now_usec() - loaded));
+	log_debug("restore: QEMU answers after %lld us, runs what it has read in %lld us",
+		  (long long)(talking - start), (long long)(now_usec() - talking));
 	return 0;
 }
 
@@ -524,14 +520,14 @@ int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **
  * Save.
  */
 
+/* QEMU stops the machine for the last of it, and notes that it was running: see resume(). */
 static int write_state(struct vm *vm, int state, struct err **e)
 {
-	/* A machine that was restored itself has had one. */
-	vm->migration = MIGRATION_NONE;
-	if (qmp_send(vm->qmp, "stop", NULL, -1, e) || send_capabilities(vm, e) ||
+	vm->has_migrated = false; /* a machine that was restored itself has had one */
+	if (send_capabilities(vm, e) ||
 	    qmp_send(vm->qmp, "getfd", argument("fdname", "state"), state, e) ||
 	    qmp_send(vm->qmp, "migrate", argument("uri", "fd:state"), -1, e) ||
-	    qmp_wait_all(vm->qmp, e) || wait_migration(vm, "write", e))
+	    qmp_wait_all(vm->qmp, e) || wait_migration(vm, false, "write", e))
 		return explain(vm, e);
 	return 0;
 }

@@ -16,8 +16,12 @@ def say(message):
     qmp.sendall(json.dumps(message).encode() + b"\r\n")
 
 
+def event(name, **data):
+    say({"event": name, "timestamp": {"seconds": 0, "microseconds": 0}, "data": data})
+
+
 def migration(status):
-    say({"event": "MIGRATION", "timestamp": {"seconds": 0, "microseconds": 0}, "data": {"status": status}})
+    event("MIGRATION", status=status)
 
 
 def answer(command):
@@ -27,6 +31,7 @@ def answer(command):
     if name == "migrate-incoming":
         migration("active")
         migration("completed")
+        event("RESUME")
     elif name == "migrate":
         migration("active")
         time.sleep(0.5)
