@@ -61,7 +61,7 @@ static int child(void *arg)
 	_exit(127);
 }
 
-/* Both ends of what it has: ours go to spare.fd. */
+/* Both ends of what it has: ours go to spare.fd, those of streams not blocking. */
 static int open_ends(int theirs[FDS])
 {
 	int p[2];
@@ -76,6 +76,8 @@ static int open_ends(int theirs[FDS])
 			return -1;
 		theirs[i] = p[is_read_by_us];
 		spare.fd[i] = p[!is_read_by_us];
+		if (i < FD_GO && fcntl(spare.fd[i], F_SETFL, O_NONBLOCK))
+			return -1;
 	}
 	return 0;
 }
@@ -129,11 +131,8 @@ static void give_ends(const struct exec_opts *o, struct exec_child *ret)
 	ret->in_fd = spare.fd[FD_STDIN];
 	ret->out_fd[0] = spare.fd[STDOUT_FILENO];
 	ret->out_fd[1] = spare.fd[STDERR_FILENO];
-	for (int i = 0; i < FDS; i++)
-		if (i < FD_GO && spare.fd[i] >= 0)
-			fcntl(spare.fd[i], F_SETFL, O_NONBLOCK);
-		else if (spare.fd[i] >= 0)
-			close(spare.fd[i]);
+	close(spare.fd[FD_GO]);
+	close(spare.fd[FD_REPORT]);
 }
 
 int spare_start(const struct exec_opts *o, struct exec_child *ret, struct fail *f)
