@@ -68,6 +68,13 @@ static void load(void)
 		abort();
 }
 
+static void need_library(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load);
+}
+
 static const char *system_bundle(void)
 {
 	const char *file = getenv("SSL_CERT_FILE");
@@ -92,10 +99,9 @@ static void join_bundles(struct http *h)
 
 struct http *http_new(const struct http_opts *o)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct http *h = xcalloc(1, sizeof(*h));
 
-	pthread_once(&once, load);
+	need_library();
 	h->opts = *o;
 	h->opts.stall_sec = http_stall_sec(o->stall_sec);
 	h->bundle = (struct str)STR_INIT;
@@ -539,22 +545,24 @@ int http_get(struct http *h, const struct http_request *r, struct http_response 
 
 char *http_split_userinfo(const char *url, struct str *authorization)
 {
-	autofree char *user = url_part(url, CURLUPART_USER, CURLU_URLDECODE);
-	autofree char *password = url_part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
-	autofree char *both = user ? xasprintf("%s:%s", user, password ? password : "") : NULL;
+	autofree char *user = NULL, *password = NULL, *both = NULL;
 	char *bare = NULL, *copy = NULL;
 	CURLU *u;
 
+	need_library();
+	user = url_part(url, CURLUPART_USER, CURLU_URLDECODE);
 	if (!user)
 		return xstrdup(url);
-	u = curl_url();
-	if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
-	    !curl_url_set(u, CURLUPART_USER, NULL, 0) &&
-	    !curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) &&
-	    !curl_url_get(u, CURLUPART_URL, &bare, 0))
+	password = url_part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
+	both = xasprintf("%s:%s", user, password ? password : "");
+	u = lib.curl_url();
+	if (u && !lib.curl_url_set(u, CURLUPART_URL, url, 0) &&
+	    !lib.curl_url_set(u, CURLUPART_USER, NULL, 0) &&
+	    !lib.curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) &&
+	    !lib.curl_url_get(u, CURLUPART_URL, &bare, 0))
 		copy = xstrdup(bare);
-	curl_free(bare);
-	curl_url_cleanup(u);
+	lib.curl_free(bare);
+	lib.curl_url_cleanup(u);
 	if (copy) {
 		str_add(authorization, "Basic ");
 		base64_add(authorization, both, strlen(both));
