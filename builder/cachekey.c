@@ -59,7 +59,7 @@ static void add_copy(struct sha256 *h, const struct step *step, bool has_many)
 	sha256_add_field(h, step->dest);
 	sha256_add_field(h, step->flags.chown);
 	sha256_add_field(h, step->flags.chmod);
-	sha256_add_u64(h, step->flags.is_link);
+	sha256_add_u64(h, step->flags.is_link ? 2 : 0); /* 1: before it replaced directories */
 	sha256_add_u64(h, step->flags.has_parents);
 	sha256_add_u64(h, has_many);
 }

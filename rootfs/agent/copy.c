@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "copytree.h"
+#include "layover.h"
 #include "mkdirs.h"
 #include "mode.h"
 #include "selection.h"
@@ -217,49 +218,29 @@ static int copy_source(void *arg, const struct selection_item *it, struct fail *
 	return done;
 }
 
-/* --link: the destination is as if its directories lay over the stage's. So a link or a file in
- * the way of one is replaced by it, and each gets our owner and mode. */
-static int lay_over(struct copy_job *j, const char *dest, struct fail *f)
-{
-	bool is_dir = names_directory(dest) || j->has_many;
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (strlen(dest) >= sizeof(path))
-		return fail_set(f, PROTO_FAIL_USAGE, "the path %.128s... is too long", dest);
-	strcpy(path, dest);
-	for (char *at = path + strspn(path, "/"); *at;) {
-		char *end = at + strcspn(at, "/");
-		bool is_last = !end[strspn(end, "/")], has_next = *end;
-
-		*end = '\0';
-		if (is_last && !is_dir)
-			return 0;
-		if (!fstatat(j->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) &&
-		    !S_ISDIR(st.st_mode) && unlinkat(j->root, path + 1, 0))
-			return fail_sys(f, "replacing %s", path);
-		if ((mkdirat(j->root, path + 1, 0755) && errno != EEXIST) ||
-		    fchownat(j->root, path + 1, j->uid, j->gid, AT_SYMLINK_NOFOLLOW) ||
-		    fchmodat(j->root, path + 1, 0755, 0))
-			return fail_sys(f, "making the directory %s", path);
-		if (!has_next)
-			return 0;
-		*end = '/';
-		at = end + strspn(end, "/");
-	}
-	return 0;
-}
-
 static int copy_all(struct copy_job *j, const struct proto_copy *c, struct fail *f)
 {
 	struct copying copying = { j, c->dest };
 
-	if (j->is_link && lay_over(j, c->dest, f))
-		return -1;
 	for (size_t i = 0; i < c->from.sources.n; i++)
 		if (selection_each(j->from, i, copy_source, &copying, f))
 			return -1;
 	return 0;
+}
+
+/* --link: into an empty tree, which is then laid over the root. */
+static int copy_linked(struct copy_job *j, const struct proto_copy *c, struct fail *f)
+{
+	int root = j->root, done;
+
+	if (layover_begin(root, &j->root, f))
+		return -1;
+	done = copy_all(j, c, f);
+	if (!done)
+		done = layover_merge(root, j->root, f);
+	close(j->root);
+	layover_end(root);
+	return done;
 }
 
 int copy_run(int root, const struct proto_copy *c, struct fail *f)
@@ -272,7 +253,6 @@ int copy_run(int root, const struct proto_copy *c, struct fail *f)
 	j = (struct copy_job){ .root = root,
 			       .from = &from,
 			       .has_many = c->flags & PROTO_COPY_MANY,
-			       .is_link = c->flags & PROTO_COPY_LINK,
 			       .has_owner = *c->chown,
 			       .chmod = c->chmod };
 	if (mode_apply(c->chmod, 0, &ignored))
@@ -285,5 +265,5 @@ int copy_run(int root, const struct proto_copy *c, struct fail *f)
 		mode_apply(c->chmod, 0, &mode);
 	j.parents = (struct mkdirs_as){ mode, j.uid, j.gid };
 	setrlimit(RLIMIT_NOFILE, &files);
-	return copy_all(&j, c, f);
+	return c->flags & PROTO_COPY_LINK ? copy_linked(&j, c, f) : copy_all(&j, c, f);
 }

@@ -7,7 +7,8 @@
  * followed nor merged into. Sources are followed through symlinks, inside their tree.
  * Owner, mode, times and extended attributes come from the source, or from --chown and --chmod;
  * the destination directory itself, when it is made, has mode 0755 and owner 0:0 (or the
- * flags'). Hard links within one copied directory stay hard links. Which files: selection.h.
+ * flags'). --link copies into an empty tree instead and lays that over the root (layover.h).
+ * Hard links within one copied directory stay hard links. Which files: selection.h.
  */
 #ifndef AGENT_COPY_H
 #define AGENT_COPY_H

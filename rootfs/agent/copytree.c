@@ -90,6 +90,26 @@ static int set_metadata(const struct copy_job *j, int from, int to, const struct
 	return set_times(to, st);
 }
 
+static void drop_xattrs(int fd)
+{
+	static char names[NAMES_BYTES];
+	ssize_t n = flistxattr(fd, names, sizeof(names));
+
+	for (char *name = names; n > 0 && name < names + n; name += strlen(name) + 1)
+		fremovexattr(fd, name); /* those of the kernel's own stay */
+}
+
+int copytree_take_metadata(int from, int to)
+{
+	struct stat st;
+
+	drop_xattrs(to);
+	if (fstat(from, &st) || fchown(to, st.st_uid, st.st_gid) ||
+	    fchmod(to, st.st_mode & 07777) || copy_xattrs(from, to))
+		return -1;
+	return set_times(to, &st);
+}
+
 /* Metadata of what is not opened: symlinks, devices, FIFOs. */
 static int set_metadata_at(const struct copy_job *j, const struct copy_item *it)
 {

@@ -18,7 +18,7 @@
 struct copy_job {
 	int root;
 	const struct selection *from;
-	bool has_owner, has_many, is_link;
+	bool has_owner, has_many;
 	uid_t uid;
 	gid_t gid;
 	const char *chmod;        /* "": as they are */
@@ -51,6 +51,10 @@ int copytree_empty_directory(struct copy_job *j, int from, const struct copy_ite
 int copytree_special(struct copy_job *j, const struct copy_item *it, struct fail *f);
 /* What stands in the way of a file is removed, unless it is a directory. */
 int copytree_make_way(struct copy_job *j, const struct copy_item *it, struct fail *f);
+
+/* Owner, mode, times and extended attributes of one open file or directory for another: of the
+ * latter's own attributes none are left. */
+int copytree_take_metadata(int from, int to);
 
 /* j->path gets one name longer: returns the old length for copytree_pop(), or -1. */
 int copytree_push(struct copy_job *j, const char *name, struct fail *f);

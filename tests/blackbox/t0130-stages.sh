@@ -83,6 +83,39 @@ irrelevant_change()
 	is "$(cat "$OUT")" 1
 }
 
+# Into an empty tree that is laid over the stage: nothing of the stage is followed or kept in the way.
+links_lie_over()
+{
+	context link <<-'END'
+		FROM busybox:1 AS base
+		RUN mkdir -p /dir/sub /real /m/a /top && ln -s /real /way && ln -s real /x && \
+		    echo kept | tee /dir/old /m/kept /m/file /real/kept && chmod 700 /top
+		FROM base
+		COPY --link one /dir
+		COPY --link one /way/
+		COPY --link --chown=5:6 tree /x
+		COPY --link tree /m
+		COPY --link one /top/below
+		COPY --link=false one /real
+		RUN set -eux; [ "$(cat /dir)" = 1 ]; [ -d /way ]; [ ! -L /way ]; [ "$(cat /way/one)" = 1 ]; \
+		    [ ! -L /x ]; [ "$(cat /x/a)" = a ]; [ "$(stat -c %u:%g:%a /x)" = 5:6:755 ]; \
+		    [ "$(stat -c %u /x/file/f)" = 5 ]; [ "$(cat /m/a)" = a ]; [ "$(cat /m/file/f)" = f ]; \
+		    [ "$(cat /m/kept)" = kept ]; [ "$(stat -c %a /top)" = 755 ]; \
+		    [ "$(cat /real/one)" = 1 ]; [ "$(ls /real)" = "$(printf 'kept\none')" ]; \
+		    [ -z "$(ls -A / | grep kiln)" ]
+	END
+	mkdir -p link/tree/file
+	echo 1 >link/one
+	echo a >link/tree/a
+	echo f >link/tree/file/f
+	build link link
+	# Layers are disks: on another base the step is another.
+	sed -i 's/echo kept/echo other/; s/= kept/= other/' link/Dockerfile
+	build link link
+	in_template link 'cat /m/kept /dir'
+	is "$(tr '\n' ' ' <"$OUT")" "other 1 "
+}
+
 targets()
 {
 	build target stages --build-context named=named --target Tools
@@ -139,6 +172,7 @@ unused_argument()
 it "stages, copies between them, triggers, arguments" stages_are_built
 it "nothing has changed: nothing is run" nothing_changed
 it "only what is copied counts" irrelevant_change
+it "COPY --link lies over the stage" links_lie_over
 it "--target" targets
 it "mistakes say where and what" mistakes
 it "build arguments that nobody takes" unused_argument

@@ -223,16 +223,80 @@ static void parents_are_kept(void **state)
 	selects = 0;
 }
 
+static bool is_there(const char *path)
+{
+	return faccessat(tree, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* As if laid over: a link in the way is replaced, the directories above are ours. */
 static void a_linked_copy_lies_over(void **state)
 {
 	(void)state;
 	put("root/real/keep", "");
 	put_symlink("root/way", "/real");
+	put("root/above/kept", "kept\n");
+	put_mode("root/above", 0700);
 	assert_int_equal(copy_as("file", "/way/", PROTO_COPY_LINK, "", ""), 0);
 	assert_true(S_ISDIR(look("root/way").st_mode));
 	assert_holds("root/way/file", "file\n");
-	assert_int_equal(faccessat(tree, "root/real/file", F_OK, 0), -1);
+	assert_false(is_there("root/real/file"));
+	assert_int_equal(copy_as("file", "/above/in/here", PROTO_COPY_LINK, "", ""), 0);
+	assert_holds("root/above/in/here", "file\n");
+	assert_holds("root/above/kept", "kept\n");
+	assert_int_equal(look("root/above").st_mode & 07777, 0755);
+	assert_false(is_there("root/.kiln-layover"));
+}
+
+static void a_linked_copy_replaces(void **state)
+{
+	(void)state;
+	put("root/d/deep/er", "x");
+	assert_int_equal(copy_as("file", "/d", PROTO_COPY_LINK, "", ""), 0);
+	assert_true(S_ISREG(look("root/d").st_mode));
+	assert_int_equal(look("root/d").st_mode & 07777, 04751);
+	/* A link to a file or directory is not what it leads to. */
+	put("root/target", "kept\n");
+	put_symlink("root/name", "target");
+	assert_int_equal(copy_as("file", "/name", PROTO_COPY_LINK, "", ""), 0);
+	assert_true(S_ISREG(look("root/name").st_mode));
+	assert_holds("root/target", "kept\n");
+	/* A directory's contents over a link, a file, and things in a tree of the wrong kind.
+	 */
+	put_symlink("root/x", "/real");
+	assert_int_equal(copy_as("dir", "/x", PROTO_COPY_LINK, "", ""), 0);
+	assert_true(S_ISDIR(look("root/x").st_mode));
+	assert_holds("root/x/sub/b", "b\n");
+	assert_int_equal(copy_as("dir", "/target", PROTO_COPY_LINK, "", ""), 0);
+	assert_holds("root/target/a", "a\n");
+	put("root/m/sub", "a file\n");
+	put("root/m/a/is", "a directory\n");
+	put("root/m/kept", "kept\n");
+	assert_int_equal(copy_as("dir", "/m", PROTO_COPY_LINK, "", ""), 0);
+	assert_holds("root/m/sub/b", "b\n");
+	assert_holds("root/m/a", "a\n");
+	assert_holds("root/m/kept", "kept\n");
+	assert_int_equal(look("root/m/sub").st_nlink, 2);
+}
+
+/* Hard links stay; with --parents the directories are made in the tree too; the same copy can't
+ * be both a file and a directory; owners by name are those of the root. */
+static void a_linked_copy_is_a_copy(void **state)
+{
+	(void)state;
+	assert_int_equal(copy_as("dir", "/h", PROTO_COPY_LINK, "", geteuid() ? "" : "root"), 0);
+	assert_int_equal(look("root/h/a").st_ino, look("root/h/sub/a2").st_ino);
+	selects = PROTO_SELECT_PARENTS;
+	put_symlink("root/p", "h");
+	assert_int_equal(copy_as("dir/sub/b", "/p/", PROTO_COPY_LINK, "", ""), 0);
+	assert_holds("root/p/dir/sub/b", "b\n");
+	assert_int_equal(look("root/p/dir/sub").st_mode & 07777, 0700);
+	selects = 0;
+	put("context/clash/sub", "a file\n");
+	assert_int_equal(copy_as("dir clash", "/c/", PROTO_COPY_LINK | PROTO_COPY_MANY, "", ""),
+			 -1);
+	assert_non_null(strstr(f.msg, "cannot replace to directory"));
+	assert_false(is_there("root/c"));
+	assert_false(is_there("root/.kiln-layover"));
 }
 
 static void modes_may_be_symbolic(void **state)
@@ -273,6 +337,8 @@ int main(void)
 		TEST(wildcards_and_exclusions),
 		TEST(parents_are_kept),
 		TEST(a_linked_copy_lies_over),
+		TEST(a_linked_copy_replaces),
+		TEST(a_linked_copy_is_a_copy),
 		TEST(modes_may_be_symbolic),
 		TEST(holes_stay_holes),
 	};
