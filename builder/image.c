@@ -137,7 +137,9 @@ static int remember(struct store *s, const char *name, const struct base *b, str
 static int resolve_image(struct store *s, const char *ref, const struct image_opts *o,
 			 struct base *b, struct progress *p, struct err **e)
 {
-	struct oci_opts oci = { .blob_dir = store_blob_dir(s), .is_kept = !o->has_no_store };
+	struct oci_opts oci = { .blob_dir = store_blob_dir(s),
+				.is_kept = !o->has_no_store,
+				.takes_any_platform = o->takes_any_platform };
 	/* What is remembered is the image for the platform that is asked for without saying so.
 	 */
 	bool is_remembered = !oci_is_local(ref) && !strchr(ref, '@') && !o->registry->platform;

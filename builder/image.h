@@ -22,6 +22,7 @@ struct image_opts {
 	bool is_pulled;              /* --pull: ask the registry what the name means now */
 	bool has_no_store;           /* --no-store: write nothing into the store */
 	struct cancel *cancel;       /* or NULL */
+	bool takes_any_platform;     /* what is for another one is the build checks' business */
 	const struct registry_options *registry; /* what argv holds; outlives the base */
 };
 

@@ -94,6 +94,7 @@ static int make_plan(struct recipe *r, struct err **e)
 				.arg = r };
 	struct image_opts from = { .contexts = &r->o->contexts,
 				   .is_pulled = r->o->is_pulled,
+				   .takes_any_platform = true,
 				   .registry = &r->o->registry };
 
 	r->images = images_new(r->store, &from, r->progress);
@@ -124,7 +125,9 @@ static bool base_sets(void *arg, const char *image, struct lint_base *ret)
 			continue;
 		*ret = (struct lint_base){ .env = &base->config.env,
 					   .cwd = base->config.cwd,
-					   .has_shell = base->config.shell.n };
+					   .has_shell = base->config.shell.n,
+					   .platform =
+						   base->image ? base->image->platform : NULL };
 		return true;
 	}
 	return false;

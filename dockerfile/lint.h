@@ -27,7 +27,7 @@ struct lint_base {
 	const struct strv *env; /* "KEY=value"; NULL: nothing */
 	const char *cwd;        /* NULL: / */
 	bool has_shell;         /* a SHELL of its own */
-	const char *os, *arch;  /* NULL: as expected */
+	const char *platform;   /* "linux/arm64"; NULL: as expected */
 };
 
 struct lint_opts {

@@ -561,6 +561,28 @@ static int run_one(struct run *r, struct err **e)
 
 /* ---- a stage ---- */
 
+/* platform: as the image says it. */
+static void check_base_platform(struct lint *l, const struct lint_stage *s,
+				const char *platform)
+{
+	autostr shown = STR_INIT;
+	struct df_platform p;
+	struct err *ignored = NULL;
+
+	if (df_platform_parse(platform, &p, &ignored)) {
+		err_drop(&ignored);
+		str_add_visible(&shown, platform, strlen(platform));
+	} else if (streq(p.os, "linux") && streq(p.arch, "amd64")) {
+		return;
+	} else {
+		str_addf(&shown, "%s/%s%s%s", p.os, p.arch, *p.variant ? "/" : "", p.variant);
+	}
+	lint_warn(l, LINT_INVALID_BASE_IMAGE_PLATFORM, s->from, 0,
+		  "Base image %s was pulled with platform \"%s\", expected \"linux/amd64\" for "
+		  "current build",
+		  s->base, shown.at);
+}
+
 static void begin_from_image(struct lint *l, struct lint_stage *s)
 {
 	struct lint_base base = { 0 };
@@ -569,13 +591,8 @@ static void begin_from_image(struct lint *l, struct lint_stage *s)
 		if (base.env)
 			strv_copy(&s->env, base.env);
 		s->has_shell = base.has_shell;
-		if ((base.os && !streq(base.os, "linux")) ||
-		    (base.arch && !streq(base.arch, "amd64")))
-			lint_warn(l, LINT_INVALID_BASE_IMAGE_PLATFORM, s->from, 0,
-				  "Base image %s was pulled with platform \"%s/%s\", expected "
-				  "\"linux/amd64\" for current build",
-				  s->base, base.os ? base.os : "linux",
-				  base.arch ? base.arch : "amd64");
+		if (base.platform)
+			check_base_platform(l, s, base.platform);
 	}
 	if (!strv_env_get(&s->env, "PATH"))
 		strv_env_set(&s->env, "PATH", default_path);

@@ -234,14 +234,24 @@ static const char *const known_arch[] = { "386",     "amd64",   "arm",    "arm64
 static void normalise_arch(struct df_platform *p)
 {
 	static const char *const pairs[][2] = {
-		{ "x86_64", "amd64" }, { "x86-64", "amd64" }, { "aarch64", "arm64" },
-		{ "i386", "386" },     { "armhf", "arm" },    { "armel", "arm" },
+		{ "x86_64", "amd64" },
+		{ "x86-64", "amd64" },
+		{ "aarch64", "arm64" },
+		{ "i386", "386" },
 	};
 
+	if (streq(p->arch, "armhf") || (streq(p->arch, "arm") && !*p->variant))
+		strcpy(p->variant, "v7");
+	else if (streq(p->arch, "armel"))
+		strcpy(p->variant, "v6");
+	if (streq(p->arch, "armhf") || streq(p->arch, "armel"))
+		strcpy(p->arch, "arm");
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		if (streq(p->arch, pairs[i][0]))
 			strcpy(p->arch, pairs[i][1]);
 	if (streq(p->arch, "arm64") && streq(p->variant, "v8"))
+		p->variant[0] = '\0';
+	if (streq(p->arch, "amd64") && streq(p->variant, "v1"))
 		p->variant[0] = '\0';
 	if (streq(p->os, "macos"))
 		strcpy(p->os, "darwin");

@@ -44,6 +44,9 @@ struct oci_opts {
 	const char *blob_dir; /* exists; what it holds is used */
 	bool is_kept; /* and what is fetched is put there; else nothing is written anywhere */
 	const char *platform; /* "linux/amd64"; NULL is that */
+	/* A name that stands for one image, without an index to choose from, gives it whatever
+	 * it is for; else that is ERR_NOTFOUND. oci_image.platform tells. */
+	bool takes_any_platform;
 	/* Called from the thread that calls us; total is -1 while unknown. May be NULL. */
 	void (*progress)(void *arg, const char *digest, int64_t done_bytes,
 			 int64_t total_bytes);

@@ -149,9 +149,11 @@ static int get_config(struct source *source, const struct oci_manifest *m,
 
 /* Takes the contents of c. */
 static int take_config(struct oci_image *image, struct oci_image_config *c,
-		       const char *platform, struct err **e)
+		       const struct oci_opts *o, struct err **e)
 {
-	if (c->platform && !platform_same_arch(c->platform, platform))
+	const char *platform = source_platform(o);
+
+	if (!o->takes_any_platform && c->platform && !platform_same_arch(c->platform, platform))
 		return err_set(e, ERR_NOTFOUND, "it is an image for %s, not for %s",
 			       c->platform, platform);
 	image->platform = c->platform ? take(c->platform) : xstrdup(platform);
@@ -203,7 +205,7 @@ static int resolve(const struct oci_ref *ref, const struct oci_opts *o, struct o
 			     : read_documents(ref, o, image, &config, e);
 
 	if (!failed)
-		failed = take_config(image, &config, source_platform(o), e);
+		failed = take_config(image, &config, o, e);
 	oci_image_config_release(&config);
 	return failed ? -1 : 0;
 }

@@ -204,6 +204,36 @@ layer_is_garbage()
 	says_one_line "layer"
 }
 
+# Its files may be all that is wanted of it; a program of it is another matter.
+other_platform()
+{
+	cp -r "$BUILD/images/busybox" foreign
+	umoci config --image foreign:1 --architecture arm --config.env FOREIGN=yes >/dev/null
+	context foreign.d <<-END
+		FROM oci:$TMP/foreign:1 AS base
+		RUN echo \$FOREIGN >/said
+		FROM busybox:1
+		COPY --from=base /said /
+		COPY --from=oci:$TMP/foreign:1 /bin/busybox /copied
+	END
+	build foreign foreign.d
+	says "InvalidBaseImagePlatform: Base image oci:$TMP/foreign:1 was pulled with platform \"linux/arm/v7\"," \
+		'expected "linux/amd64" for current build (line 1)'
+	is "$(grep -c InvalidBaseImagePlatform "$ERR")" 1
+	# A check that looks at no image knows nothing of it.
+	ok kiln build --check foreign.d
+	# One rule of the check directive is like another.
+	sed -i '1i # check=error=true' foreign.d/Dockerfile
+	build_fails 2 foreign.d
+	says_one_line "lint violation found for rules: InvalidBaseImagePlatform"
+	sed -i '1s/.*/# check=skip=InvalidBaseImagePlatform/' foreign.d/Dockerfile
+	build foreign foreign.d
+	! grep -q InvalidBaseImagePlatform "$ERR" || no "a skipped rule warns"
+	# flatten is asked for a platform, and gives no other.
+	fails 3 kiln flatten "oci:$TMP/foreign:1" -o foreign.ext4
+	says_one_line "linux/arm" "not for linux/amd64"
+}
+
 damaged_registry()
 {
 	push "$BUILD/images/busybox:1" test/damaged:1
@@ -234,4 +264,5 @@ it "unknown images, tags and templates are named" unknown_ones
 it "a registry that isn't there" nobody_listens
 it "damaged manifest, configuration and layer in a layout" damage_is_seen
 it "a layer that is no archive" layer_is_garbage
+it "an image of another platform is said, and taken" other_platform
 it "a layer damaged in the registry, then mended" damaged_registry
