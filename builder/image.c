@@ -170,8 +170,30 @@ static int resolve_image(struct store *s, const char *ref, const struct image_op
 	return 0;
 }
 
-int base_resolve(struct store *s, const char *name, const struct image_opts *o,
-		 struct progress *p, struct base **ret, struct err **e)
+/* What was meant, of what may be named: " (did you mean X?)" in front of the reason. */
+static int suggest(const char *name, const struct image_opts *o, struct err **e)
+{
+	static const char *const images[] = { "alpine",  "busybox", "centos", "debian",
+					      "fedora",  "golang",  "node",   "python",
+					      "scratch", "ubuntu" };
+	autostrv names = STRV_INIT;
+	const char *near;
+
+	if (o->stages)
+		strv_copy(&names, o->stages);
+	for (size_t i = 0; o->contexts && i < o->contexts->n; i++)
+		strv_push_take(&names,
+			       xstrndup(o->contexts->at[i], strcspn(o->contexts->at[i], "=")));
+	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+		strv_push(&names, images[i]);
+		strv_pushf(&names, "%s:latest", images[i]);
+	}
+	near = str_nearest_cased(name, (const char *const *)names.at, names.n);
+	return near ? err_wrap(e, "%s (did you mean %s?)", name, near) : -1;
+}
+
+static int resolve_base(struct store *s, const char *name, const struct image_opts *o,
+			struct progress *p, struct base **ret, struct err **e)
 {
 	AUTO(base) b = xcalloc(1, sizeof(*b));
 	autofree char *ref = NULL;
@@ -199,6 +221,12 @@ int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 	progress_done(p);
 	*ret = take(b);
 	return 0;
+}
+
+int base_resolve(struct store *s, const char *name, const struct image_opts *o,
+		 struct progress *p, struct base **ret, struct err **e)
+{
+	return resolve_base(s, name, o, p, ret, e) ? suggest(name, o, e) : 0;
 }
 
 struct base *base_share(struct base *b)

@@ -19,6 +19,7 @@
 
 struct image_opts {
 	const struct strv *contexts; /* --build-context: "NAME=oci-layout://DIR[:TAG]", ... */
+	const struct strv *stages;   /* names that one may have meant; NULL: none */
 	bool is_pulled;              /* --pull: ask the registry what the name means now */
 	bool has_no_store;           /* --no-store: write nothing into the store */
 	struct cancel *cancel;       /* or NULL */
@@ -41,7 +42,8 @@ struct base {
 };
 
 /* ERR_USAGE for a malformed --build-context; else what oci_resolve() and store_template_open()
- * give. */
+ * give, with a suggestion if a stage, a --build-context or a well-known image is called nearly
+ * so. */
 int base_resolve(struct store *s, const char *name, const struct image_opts *o,
 		 struct progress *p, struct base **ret, struct err **e);
 /* One more who will call base_free(): the last one frees it. One thread at a time. */

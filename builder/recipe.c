@@ -7,6 +7,7 @@
 #include "builder/context.h"
 #include "builder/image.h"
 #include "builder/secret_check.h"
+#include "dockerfile/instruction.h"
 
 void recipe_release(struct recipe *r)
 {
@@ -15,6 +16,7 @@ void recipe_release(struct recipe *r)
 	for (size_t i = 0; i < r->n_bases; i++)
 		base_free(r->bases[i]);
 	free(r->bases);
+	strv_release(&r->stages);
 	dockerfile_free(r->df);
 	buildfile_free(r->file);
 }
@@ -74,6 +76,13 @@ static size_t count_from(const struct dockerfile *df)
 	return n;
 }
 
+static void name_stages(const struct dockerfile *df, struct strv *ret)
+{
+	vec_each (in, &df->instructions)
+		if (streq(in->name, "FROM") && in->args.n == 3)
+			strv_push_take(ret, df_stage_name(in));
+}
+
 static bool filters_any(const struct recipe *r)
 {
 	for (size_t i = 0; i < r->plan->n_stages; i++)
@@ -93,10 +102,12 @@ static int make_plan(struct recipe *r, struct err **e)
 				.expect = expect_images,
 				.arg = r };
 	struct image_opts from = { .contexts = &r->o->contexts,
+				   .stages = &r->stages,
 				   .is_pulled = r->o->is_pulled,
 				   .takes_any_platform = true,
 				   .registry = &r->o->registry };
 
+	name_stages(r->df, &r->stages);
 	r->images = images_new(r->store, &from, r->progress);
 	r->n_bases = count_from(r->df);
 	r->bases = xcalloc(r->n_bases, sizeof(*r->bases));

@@ -25,6 +25,7 @@ struct recipe {
 	struct images *images; /* while it is read */
 	struct base **bases;   /* of stages, until the graph has them */
 	size_t n_bases;
+	struct strv stages; /* the names of stages */
 	struct plan *plan;
 	struct graph graph;
 	struct plan_where where; /* which lines are at work */

@@ -17,20 +17,6 @@ struct tree_image *tree_image(struct graph *g, const char *name)
 	return NULL;
 }
 
-/* The name of a stage, misspelt, is taken for an image. */
-static int suggest_stage(const struct graph *g, const char *name, struct err **e)
-{
-	autofree const char **names = xcalloc(g->plan->n_stages, sizeof(*names));
-	const char *near;
-	size_t n = 0;
-
-	for (size_t i = 0; i < g->plan->n_stages; i++)
-		if (*g->plan->stages[i].name)
-			names[n++] = g->plan->stages[i].name;
-	near = str_nearest(name, names, n);
-	return near ? err_wrap(e, "no stage is called %s (did you mean %s?)", name, near) : -1;
-}
-
 static int open_image(struct graph *g, const char *name, struct err **e)
 {
 	struct tree_image image = { 0 };
@@ -38,7 +24,7 @@ static int open_image(struct graph *g, const char *name, struct err **e)
 	if (tree_image(g, name))
 		return 0;
 	if (images_get(g->images_from, name, &image.base, e))
-		return suggest_stage(g, name, e);
+		return -1;
 	image.name = xstrdup(name);
 	vec_push(&g->images, image);
 	return 0;

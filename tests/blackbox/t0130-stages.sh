@@ -156,6 +156,52 @@ mistakes()
 	says_one_line 'network mode "host" is not possible'
 }
 
+# A name that nothing has is an image's; the nearest that is known may have been meant.
+misspelt_names()
+{
+	export KILN_REGISTRIES_CONF=$TMP/registries.conf
+	printf '[[registry]]\nprefix = "docker.io"\nblocked = true\n' >registries.conf
+	# meant TEXT ARGS: the Dockerfile comes from standard input.
+	meant()
+	{
+		local text=$1
+		shift
+		context wrong
+		fails 2 kiln build --progress plain --build-context "$BUSYBOX" "$@" wrong
+		says_one_line Dockerfile: "$text"
+	}
+	meant 'COPY --from=bulid /x /y: bulid (did you mean build?)' <<-'END'
+		FROM busybox:1 AS build
+		FROM busybox:1
+		COPY --from=bulid /x /y
+	END
+	meant 'biuld (did you mean build?)' <<-'END'
+		FROM busybox:1 AS build
+		FROM biuld
+	END
+	# FROM wants the very name, which stages have in lower case.
+	meant 'Build (did you mean build?)' <<-'END'
+		FROM busybox:1 AS build
+		FROM Build
+	END
+	meant 'asets (did you mean assets?)' --build-context assets=wrong <<-'END'
+		FROM busybox:1
+		RUN --mount=from=asets,target=/m true
+	END
+	meant 'debain (did you mean debian?)' <<<'FROM debain'
+	meant 'alpin:latest (did you mean alpine:latest?)' <<<'FROM alpin:latest'
+	# What is near to nothing, and what is known: no word about it.
+	context wrong <<<'FROM alpine'
+	fails 2 kiln build wrong
+	! grep -q 'did you mean' "$ERR" || no "it is spelt right"
+	context wrong <<-'END'
+		FROM busybox:1 AS build
+		FROM something/else
+	END
+	fails 2 kiln build --build-context "$BUSYBOX" wrong
+	! grep -q 'did you mean' "$ERR" || no "nothing is near"
+}
+
 unused_argument()
 {
 	context args <<-'END'
@@ -175,4 +221,5 @@ it "only what is copied counts" irrelevant_change
 it "COPY --link lies over the stage" links_lie_over
 it "--target" targets
 it "mistakes say where and what" mistakes
+it "a misspelt stage, context or image gets a suggestion" misspelt_names
 it "build arguments that nobody takes" unused_argument
