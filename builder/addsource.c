@@ -327,7 +327,7 @@ static int fetch_git(struct addsources *a, const char *url, const struct add_fla
 								  : t->git.checksum);
 	t->keeps_git_dir =
 		flags->keeps_git_dir >= 0 ? flags->keeps_git_dir : t->git.keeps_git_dir;
-	if (gitclone_resolve(&t->git, false, commit, e))
+	if (gitclone_resolve(&(struct gitclone_opts){ .from = &t->git }, commit, e))
 		return err_wrap(e, "looking up %s", t->git.remote);
 	if (strncasecmp(t->checksum, commit, strlen(t->checksum)) != 0)
 		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s",
@@ -350,6 +350,7 @@ static int need_git(struct addsources *a, struct addtree *t, struct err **e)
 	char commit[GIT_COMMIT_MAX + 1];
 	struct gitclone_opts o = { .from = &t->git,
 				   .checksum = t->commit,
+				   .commit = t->commit,
 				   .keeps_git_dir = t->keeps_git_dir };
 	autofree char *dir = NULL;
 	char *found;

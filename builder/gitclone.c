@@ -5,128 +5,20 @@
 #include <ftw.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/fs.h"
-#include "base/proc.h"
 #include "base/str.h"
+#include "builder/gitrun.h"
 
-enum { OUTPUT_MAX_BYTES = 4 << 20, OPEN_MAX = 64 };
-
-extern char **environ;
+enum { OPEN_MAX = 64 };
 
 struct git {
 	const struct gitclone_opts *o;
-	struct strv env;
+	struct gitrun *run;
 };
-
-/* Nothing of our own GIT_... settings, and nobody to answer a question. */
-static void make_env(struct strv *env, bool is_file_ok)
-{
-	for (char **at = environ; *at; at++)
-		if (!str_starts(*at, "GIT_") && !str_starts(*at, "SSH_ASKPASS=") &&
-		    !str_starts(*at, "LC_ALL="))
-			strv_push(env, *at);
-	strv_pushf(env, "GIT_ALLOW_PROTOCOL=http:https:ssh:git%s", is_file_ok ? ":file" : "");
-	strv_push(env, "GIT_TERMINAL_PROMPT=0");
-	strv_push(env, "GIT_ASKPASS=true");
-	strv_push(env, "GIT_CONFIG_NOSYSTEM=1");
-	strv_push(env, "GIT_CONFIG_GLOBAL=/dev/null");
-	strv_push(env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes");
-	strv_push(env, "GIT_LFS_SKIP_SMUDGE=1");
-	strv_push(env, "LC_ALL=C.UTF-8");
-}
-
-/* What git printed on a descriptor of ours. */
-static int read_output(int fd, struct str *ret, struct err **e)
-{
-	if (lseek(fd, 0, SEEK_SET))
-		return err_sys(e, "reading what git says");
-	return fs_read_fd(fd, "what git says", OUTPUT_MAX_BYTES, ret, e);
-}
-
-/* The last words of git's complaint. */
-static int git_failed(int err_fd, struct err **e)
-{
-	autostr text = STR_INIT;
-	autostr shown = STR_INIT;
-	char *line;
-	bool is_missing;
-
-	if (read_output(err_fd, &text, e))
-		return -1;
-	while (text.len && isspace((unsigned char)text.at[text.len - 1]))
-		text.at[--text.len] = '\0';
-	is_missing = strstr(text.at, "couldn't find remote ref") ||
-		     strstr(text.at, "not our ref") || strstr(text.at, "unknown revision") ||
-		     strstr(text.at, "not found") ||
-		     strstr(text.at, "does not appear to be a git repository");
-	line = strstr(text.at, "fatal: ");
-	if (line)
-		line[strcspn(line, "\n")] = '\0';
-	str_add_visible(&shown, line ? line + 7 : text.at, strlen(line ? line + 7 : text.at));
-	return err_set(e, is_missing ? ERR_NOTFOUND : ERR_NET, "git: %s",
-		       shown.len ? shown.at : "it failed without a word");
-}
-
-/* git with these words; NULL ends them. */
-static int run_git(struct git *g, const char *cwd, struct str *ret_out, struct err **e,
-		   const char *const *words)
-{
-	static const char *const before[] = {
-		"git",
-		"-c",
-		"core.hooksPath=/dev/null",
-		"-c",
-		"core.fsmonitor=false",
-		"-c",
-		"core.autocrlf=false",
-		"-c",
-		"init.defaultBranch=main",
-		"-c",
-		"advice.detachedHead=false",
-		"-c",
-		"core.protectHFS=true",
-		"-c",
-		"core.protectNTFS=true",
-		"-c",
-		"gc.auto=0",
-	};
-	autostrv argv = STRV_INIT;
-	autoclose int out = memfd_create("git-out", MFD_CLOEXEC);
-	autoclose int errs = memfd_create("git-err", MFD_CLOEXEC);
-	struct proc_fd fds[] = { { out, 1 }, { errs, 2 } };
-	int status;
-	pid_t pid;
-
-	if (out < 0 || errs < 0)
-		return err_sys(e, "making room for what git says");
-	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
-		strv_push(&argv, before[i]);
-	for (; *words; words++)
-		strv_push(&argv, *words);
-	if (proc_spawn(&(struct proc_opts){ .argv = argv.at,
-					    .env = g->env.at,
-					    .cwd = cwd,
-					    .fds = fds,
-					    .n_fds = 2 },
-		       &pid, e))
-		return (*e)->code == ERR_NOTFOUND
-			       ? err_wrap(e, "a git repository needs the git program: "
-					     "apt-get install git")
-			       : -1;
-	if (proc_wait(pid, &status, e))
-		return -1;
-	if (status)
-		return git_failed(errs, e);
-	return ret_out ? read_output(out, ret_out, e) : 0;
-}
-#define GIT(g, cwd, out, e, ...) \
-	run_git(g, cwd, out, e, (const char *const[]){ __VA_ARGS__, NULL })
 
 static bool is_commit(const char *s)
 {
@@ -186,25 +78,45 @@ static bool choose(char *lines, const char *wanted, char ret[GIT_COMMIT_MAX + 1]
 	return best > 0;
 }
 
-int gitclone_resolve(const struct df_git *from, bool is_file_ok,
-		     char ret_commit[GIT_COMMIT_MAX + 1], struct err **e)
+static void copy_lower(const char *from, char ret[GIT_COMMIT_MAX + 1])
 {
+	size_t i = 0;
+
+	for (; from[i] && i < GIT_COMMIT_MAX; i++)
+		ret[i] = (char)tolower((unsigned char)from[i]);
+	ret[i] = '\0';
+}
+
+/* The commit that the URL itself names, as what is to be fetched; NULL if it doesn't. */
+static int named_commit(const struct df_git *from, const char **ret, struct err **e)
+{
+	*ret = is_commit(from->ref) ? from->ref : NULL;
+	if (!from->is_fetched_by_commit || *ret)
+		return 0;
+	if (!is_commit(from->checksum))
+		return err_set(e, ERR_USAGE, "fetch-by-commit needs a commit in full");
+	*ret = from->checksum;
+	return 0;
+}
+
+int gitclone_resolve(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1],
+		     struct err **e)
+{
+	const struct df_git *from = o->from;
 	const char *wanted = *from->ref ? from->ref : "HEAD";
 	autofree char *peeled = xasprintf("%s^{}", wanted);
 	autostr out = STR_INIT;
-	struct git g = { 0 };
-	int failed;
+	AUTO(gitrun) g = NULL;
+	const char *named;
 
-	if (is_commit(from->ref)) {
-		for (size_t i = 0; i <= strlen(from->ref); i++)
-			ret_commit[i] = (char)tolower((unsigned char)from->ref[i]);
+	if (named_commit(from, &named, e))
+		return -1;
+	if (named) {
+		copy_lower(named, ret_commit);
 		return 0;
 	}
-	make_env(&g.env, is_file_ok);
-	failed = GIT(&g, NULL, &out, e, "ls-remote", "--quiet", "--", from->remote, wanted,
-		     peeled);
-	strv_release(&g.env);
-	if (failed)
+	if (gitrun_new(&(struct gitrun_opts){ o->is_file_ok }, &g, e) ||
+	    GIT(g, NULL, &out, e, "ls-remote", "--quiet", "--", from->remote, wanted, peeled))
 		return -1;
 	if (!choose(out.at, wanted, ret_commit))
 		return err_set(e, ERR_NOTFOUND, "the repository %s has no reference %s",
@@ -214,52 +126,123 @@ int gitclone_resolve(const struct df_git *from, bool is_file_ok,
 
 /* ---- the files ---- */
 
-static int fetch(struct git *g, const char *dir, struct err **e)
+static int check_out(struct git *g, const char *dir, const char *what, struct err **e)
 {
-	const struct df_git *from = g->o->from;
-	const char *wanted = *from->ref ? from->ref : "HEAD";
-	struct err *why = NULL;
-
-	if (GIT(g, NULL, NULL, e, "init", "--quiet", "--template=", "--", dir) ||
-	    GIT(g, dir, NULL, e, "remote", "add", "--", "origin", from->remote))
-		return -1;
-	if (GIT(g, dir, NULL, &why, "fetch", "--quiet", "--no-tags", "--depth=1",
-		"--update-head-ok", "origin", wanted) == 0)
-		return GIT(g, dir, NULL, e, "checkout", "--quiet", "--detach", "FETCH_HEAD");
-	if (!is_commit(from->ref)) {
-		*e = why;
-		return -1;
-	}
-	/* A server that doesn't give single commits gives all of its branches. */
-	err_drop(&why);
-	if (GIT(g, dir, NULL, e, "fetch", "--quiet", "--tags", "origin"))
-		return -1;
-	return GIT(g, dir, NULL, e, "checkout", "--quiet", "--detach", from->ref);
+	return GIT(g->run, dir, NULL, e, "checkout", "--quiet", "--detach", what);
 }
 
-static int check_commit(struct git *g, const char *dir, char ret_commit[GIT_COMMIT_MAX + 1],
-			struct err **e)
+/* As little as there is to it; a server of plain files has no such thing. */
+static int fetch_shallow(struct git *g, const char *dir, const char *what, struct err **e)
 {
-	const char *wanted = g->o->checksum ? g->o->checksum : "";
+	return GIT(g->run, dir, NULL, e, "fetch", "--quiet", "--no-tags", "--depth=1",
+		   "--update-head-ok", "origin", what);
+}
+
+static int fetch_commit(struct git *g, const char *dir, const char *commit, struct err **e)
+{
+	autofree char *shallow = xasprintf("%s/.git/shallow", dir);
+	struct err *why = NULL;
+
+	if (fetch_shallow(g, dir, commit, &why) == 0)
+		return check_out(g, dir, "FETCH_HEAD", e);
+	/* A server that doesn't give single commits gives all of its branches and tags. */
+	err_drop(&why);
+	if (fs_exists(shallow)
+		    ? GIT(g->run, dir, NULL, e, "fetch", "--quiet", "--tags", "--unshallow",
+			  "origin")
+		    : GIT(g->run, dir, NULL, e, "fetch", "--quiet", "--tags", "origin"))
+		return -1;
+	if (check_out(g, dir, commit, &why)) {
+		err_drop(&why);
+		return err_set(e, ERR_NOTFOUND,
+			       "none of its branches and tags has the commit %s", commit);
+	}
+	return 0;
+}
+
+static int fetch_name(struct git *g, const char *dir, const char *name, struct err **e)
+{
+	struct err *why = NULL;
+
+	if (fetch_shallow(g, dir, name, &why)) {
+		if (!strstr(why->msg, "does not support shallow")) {
+			*e = why;
+			return -1;
+		}
+		err_drop(&why);
+		if (GIT(g->run, dir, NULL, e, "fetch", "--quiet", "--no-tags",
+			"--update-head-ok", "origin", name))
+			return -1;
+	}
+	return check_out(g, dir, "FETCH_HEAD", e);
+}
+
+static int head(struct git *g, const char *dir, char ret_commit[GIT_COMMIT_MAX + 1],
+		struct err **e)
+{
 	autostr out = STR_INIT;
 
-	if (GIT(g, dir, &out, e, "rev-parse", "--verify", "HEAD^{commit}"))
+	if (GIT(g->run, dir, &out, e, "rev-parse", "--verify", "HEAD^{commit}"))
 		return -1;
 	copy_commit(out.at, ret_commit);
-	if (strncasecmp(wanted, ret_commit, strlen(wanted)) != 0)
-		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s", wanted,
-			       ret_commit);
 	return 0;
+}
+
+static int fetch(struct git *g, const char *dir, char ret_commit[GIT_COMMIT_MAX + 1],
+		 struct err **e)
+{
+	const struct df_git *from = g->o->from;
+	const char *named;
+
+	if (named_commit(from, &named, e) ||
+	    GIT(g->run, NULL, NULL, e, "init", "--quiet", "--template=", "--", dir) ||
+	    GIT(g->run, dir, NULL, e, "remote", "add", "--", "origin", from->remote))
+		return -1;
+	if (named ? fetch_commit(g, dir, named, e)
+		  : fetch_name(g, dir, *from->ref ? from->ref : "HEAD", e))
+		return -1;
+	if (head(g, dir, ret_commit, e))
+		return -1;
+	/* The reference has moved since it was looked up. */
+	if (!g->o->commit || streq(g->o->commit, ret_commit))
+		return 0;
+	return fetch_commit(g, dir, g->o->commit, e) || head(g, dir, ret_commit, e) ? -1 : 0;
+}
+
+static int check_commit(const struct git *g, const char *commit, struct err **e)
+{
+	const char *wanted = g->o->checksum ? g->o->checksum : "";
+
+	if (strncasecmp(wanted, commit, strlen(wanted)) != 0)
+		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s", wanted,
+			       commit);
+	return 0;
+}
+
+/* From servers that give neither single commits nor a part of their history. */
+static int fetch_whole_submodules(struct git *g, const char *dir, struct err **e)
+{
+	autofree char *modules = xasprintf("%s/.git/modules", dir);
+
+	if (GIT(g->run, dir, NULL, e, "submodule", "--quiet", "deinit", "--all", "--force") ||
+	    (fs_exists(modules) && fs_remove_tree(modules, e)))
+		return -1;
+	return GIT(g->run, dir, NULL, e, "submodule", "--quiet", "update", "--init",
+		   "--recursive", "--no-recommend-shallow");
 }
 
 static int fetch_submodules(struct git *g, const char *dir, struct err **e)
 {
 	autofree char *modules = xasprintf("%s/.gitmodules", dir);
+	struct err *why = NULL;
 
 	if (!g->o->from->has_submodules || !fs_exists(modules))
 		return 0;
-	if (GIT(g, dir, NULL, e, "submodule", "--quiet", "update", "--init", "--recursive",
-		"--depth=1"))
+	if (GIT(g->run, dir, NULL, &why, "submodule", "--quiet", "update", "--init",
+		"--recursive", "--depth=1") == 0)
+		return 0;
+	err_drop(&why);
+	if (fetch_whole_submodules(g, dir, e))
 		return err_wrap(e, "fetching the submodules");
 	return 0;
 }
@@ -289,7 +272,7 @@ static int tidy(struct git *g, const char *dir, struct err **e)
 
 	tidying.has_time = g->o->from->is_mtime_of_commit;
 	if (tidying.has_time) {
-		if (GIT(g, dir, &out, e, "log", "-1", "--format=%ct"))
+		if (GIT(g->run, dir, &out, e, "log", "-1", "--format=%ct"))
 			return -1;
 		tidying.times[0] = tidying.times[1] =
 			(struct timespec){ .tv_sec = strtoll(out.at, NULL, 10) };
@@ -349,7 +332,7 @@ static int clone(struct git *g, char ret_commit[GIT_COMMIT_MAX + 1], char **ret_
 	const struct gitclone_opts *o = g->o;
 	const char *dir = o->dir;
 
-	if (fetch(g, dir, e) || check_commit(g, dir, ret_commit, e) ||
+	if (fetch(g, dir, ret_commit, e) || check_commit(g, ret_commit, e) ||
 	    fetch_submodules(g, dir, e) || tidy(g, dir, e))
 		return -1;
 	if (!o->keeps_git_dir && drop_git_dirs(dir, e))
@@ -360,11 +343,13 @@ static int clone(struct git *g, char ret_commit[GIT_COMMIT_MAX + 1], char **ret_
 int gitclone(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1], char **ret_dir,
 	     struct err **e)
 {
+	AUTO(gitrun) run = NULL;
 	struct git g = { .o = o };
-	int failed;
 
-	make_env(&g.env, o->is_file_ok);
-	failed = clone(&g, ret_commit, ret_dir, e);
-	strv_release(&g.env);
-	return failed ? err_wrap(e, "fetching %s", o->from->remote) : 0;
+	if (gitrun_new(&(struct gitrun_opts){ o->is_file_ok }, &run, e))
+		return -1;
+	g.run = run;
+	if (clone(&g, ret_commit, ret_dir, e))
+		return err_wrap(e, "fetching %s", o->from->remote);
+	return 0;
 }

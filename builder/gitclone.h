@@ -1,14 +1,15 @@
 /*
  * gitclone.h - the files of a git repository at one commit, by the git program.
  *
- * Policy:  the protocols are http, https, ssh, git; file for contexts alone. Hooks, templates,
- *          configuration of the system and of the user's account other than credentials and
- * proxies play no part; nothing is asked on the terminal. Submodules are fetched too (all but
- * file URLs), unless the repository's URL says not to. Result:  files of mode 0644 or 0755,
- * directories 0755, as git has them, whatever the umask. Files that only look like part of a
- * repository (".git" in any case) are never taken from it. Errors:  ERR_NOTFOUND (no git
- * program, no such reference, no such subdirectory), ERR_NET, ERR_USAGE (a checksum that isn't
- * the commit's).
+ * Policy:  git is run as gitrun.h has it. Submodules are fetched too (all but file URLs),
+ *          unless the repository's URL says not to.
+ * Servers: what is fetched is the one commit, without history; from a server that can't
+ *          give that, plain files over HTTP among them, all that is needed to get at it.
+ * Result:  files of mode 0644 or 0755, directories 0755, as git has them, whatever the
+ *          umask. Files that only look like part of a repository (".git" in any case) are
+ *          never taken from it.
+ * Errors:  those of gitrun.h; ERR_NOTFOUND (no such reference, no such subdirectory),
+ *          ERR_USAGE (a checksum that isn't the commit's).
  *
  * Spec: BuildKit's source/git.
  */
@@ -25,6 +26,7 @@ enum { GIT_COMMIT_MAX = 64 }; /* hexadecimal digits of SHA-256 repositories */
 struct gitclone_opts {
 	const struct df_git *from;
 	const char *checksum; /* commit, or its start, that it has to be; "" or NULL: any */
+	const char *commit;   /* what gitclone_resolve() gave; NULL: it wasn't asked */
 	const char *dir;      /* made; must not exist */
 	bool keeps_git_dir;
 	bool is_file_ok; /* file:// */
@@ -35,7 +37,7 @@ struct gitclone_opts {
 int gitclone(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1], char **ret_dir,
 	     struct err **e);
 /* The commit that a reference means at the remote now, without fetching files. */
-int gitclone_resolve(const struct df_git *from, bool is_file_ok,
-		     char ret_commit[GIT_COMMIT_MAX + 1], struct err **e);
+int gitclone_resolve(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1],
+		     struct err **e);
 
 #endif

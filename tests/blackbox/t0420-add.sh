@@ -39,6 +39,67 @@ git_start()
 	wait_until 20 git ls-remote -q "$REPO" HEAD >/dev/null 2>&1
 }
 
+# A commit that is no tip any more, submodules, a subdirectory; from servers that give any commit,
+# that give what they advertise, and that know nothing of git.
+git_from_every_server()
+{
+	web_start
+	git_start
+	local first main from name
+	first=$(in_repo rev-parse HEAD)
+	git init -q -b main part
+	printf inner >part/inner
+	git -C part add -A
+	git -C part -c user.name=k -c user.email=k@example.org commit -qm inner
+	git clone -q --bare part web/part.git
+	in_repo submodule --quiet add -b main "http://127.0.0.1:$PORT/git/part.git" sub/part
+	# The submodule's commit is no tip either.
+	git -C part -c user.name=k -c user.email=k@example.org commit -q --allow-empty -m later
+	context g <<<'FROM busybox:1'
+	mkdir web/plain
+	for from in git git-v0 plain; do
+		sed -i "s|127.0.0.1:$PORT/[^/]*/|127.0.0.1:$PORT/$from/|" repo/.gitmodules
+		echo "$from" >repo/file
+		in_repo add -A
+		in_repo commit -qm "$from"
+		main=$(in_repo rev-parse HEAD)
+		for name in "$from" part; do
+			rm -rf "web/$name.git"
+			git clone -q --bare "$([ "$name" = part ] && echo part || echo repo)" "web/$name.git"
+			git -C "web/$name.git" update-server-info
+		done
+		local url=http://127.0.0.1:$PORT/$from/$from.git
+		cat >>g/Dockerfile <<-END
+			ADD $url#$first /$from/old
+			ADD $url /$from/new
+		END
+	done
+	cat >>g/Dockerfile <<-END
+		ADD http://127.0.0.1:$PORT/git/git.git#main:sub /git/sub
+		ADD $url?ref=main&fetch-by-commit=1&commit=$first&submodules=0 /pinned
+		ADD $url?branch=main&subdir=sub&commit=${main:0:9}&submodules=0 /branch
+	END
+	cp -r web/*.git web/plain
+	cat >>g/Dockerfile <<-'END'
+		RUN set -eux; for from in git git-v0 plain; do cd /$from; \
+		      [ "$(cat old/file)" = one ]; [ ! -e old/sub/part ]; \
+		      [ "$(cat new/file)" = $from ]; [ "$(cat new/sub/part/inner)" = inner ]; \
+		    done; \
+		    [ "$(cat /git/sub/part/inner)" = inner ]; [ ! -e /git/sub/file ]; \
+		    [ ! -e /git/sub/part/.git ]; [ "$(cat /pinned/file)" = one ]; \
+		    [ -x /branch/run ]; [ ! -e /branch/part/inner ]
+	END
+	build git g
+	left_nothing
+	url=http://127.0.0.1:$PORT/git-v0/git-v0.git
+	printf 'FROM scratch\nADD %s /\n' "$url#${first:0:39}f" | context g
+	build_fails 3 g
+	says_one_line "Dockerfile:2" "$url" "has the commit ${first:0:39}f"
+	printf 'FROM scratch\nADD %s?fetch-by-commit=1&ref=main /\n' "$url" | context g
+	build_fails 2 g
+	says_one_line "fetch-by-commit needs a commit in full"
+}
+
 every_kind_of_source()
 {
 	web_start
@@ -225,6 +286,7 @@ no_password_is_kept()
 }
 
 it "ADD takes archives, URLs and git repositories, and knows what is unchanged" every_kind_of_source
+it "ADD of git: any commit, submodules, a directory, from every kind of server" git_from_every_server
 it "a wrong or hostile source is told, and leads nowhere" what_is_wrong_is_told
 it "a context is a directory, a tar, a Dockerfile, a URL or a repository" contexts_of_every_kind
 it "a password in a URL is neither shown nor stored" no_password_is_kept
