@@ -44,17 +44,20 @@ struct addsources {
 	struct store *store;
 	struct cancel *cancel; /* or NULL */
 	pthread_mutex_t lock;  /* of work */
+	const struct fetch_auth *auth;
 	struct workdir *work;
 	VEC(struct addtree *) trees;
 };
 
-int addsources_new(struct store *store, struct addsources **ret, struct err **e)
+int addsources_new(struct store *store, const struct fetch_auth *auth, struct addsources **ret,
+		   struct err **e)
 {
 	AUTO(addsources) a = xcalloc(1, sizeof(*a));
 
 	(void)e;
 	a->store = store;
 	pthread_mutex_init(&a->lock, NULL);
+	a->auth = auth;
 	*ret = take(a);
 	return 0;
 }
@@ -189,6 +192,21 @@ static int check_digest_form(const char *checksum, struct err **e)
 	return 0;
 }
 
+static int get(const struct addsources *a, const struct download_opts *o, int fd,
+	       struct download *ret, struct err **e)
+{
+	struct download_opts with = *o;
+	char *authorization;
+	int failed;
+
+	if (fetchauth_web(a->auth, o->url, &authorization, e))
+		return -1;
+	with.authorization = authorization;
+	failed = download_get(&with, fd, ret, e);
+	fetchauth_forget(authorization);
+	return failed;
+}
+
 /* Into dir, under its file name, as ADD leaves it. */
 static int download(struct addsources *a, struct addtree *t, const char *etag,
 		    struct download *ret, struct err **e)
@@ -207,7 +225,7 @@ static int download(struct addsources *a, struct addtree *t, const char *etag,
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, "making %s", path);
-	if (download_get(&o, fd, ret, e))
+	if (get(a, &o, fd, ret, e))
 		return err_wrap(e, "fetching %s", t->url);
 	times[1].tv_sec = ret->modified_sec;
 	if (fchmod(fd, 0600) || futimens(fd, times))
@@ -327,7 +345,8 @@ static int fetch_git(struct addsources *a, const char *url, const struct add_fla
 								  : t->git.checksum);
 	t->keeps_git_dir =
 		flags->keeps_git_dir >= 0 ? flags->keeps_git_dir : t->git.keeps_git_dir;
-	if (gitclone_resolve(&(struct gitclone_opts){ .from = &t->git }, commit, e))
+	if (gitclone_resolve(&(struct gitclone_opts){ .from = &t->git, .auth = a->auth },
+			     commit, e))
 		return err_wrap(e, "looking up %s", t->git.remote);
 	if (strncasecmp(t->checksum, commit, strlen(t->checksum)) != 0)
 		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s",
@@ -351,6 +370,7 @@ static int need_git(struct addsources *a, struct addtree *t, struct err **e)
 	struct gitclone_opts o = { .from = &t->git,
 				   .checksum = t->commit,
 				   .commit = t->commit,
+				   .auth = a->auth,
 				   .keeps_git_dir = t->keeps_git_dir };
 	autofree char *dir = NULL;
 	char *found;

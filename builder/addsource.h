@@ -30,6 +30,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/context.h"
+#include "builder/fetchauth.h"
 #include "snapshot/store.h"
 
 #define ADDSOURCE_DIR ".kiln-add"             /* in the root of the packed image */
@@ -46,7 +47,9 @@ bool addsource_is_unpacked(const char *path);
 
 /* Of one build. Threads: any; a selection, and its trees, belong to one at a time. */
 struct addsources;
-int addsources_new(struct store *store, struct addsources **ret, struct err **e);
+/* auth: borrowed; NULL: nothing is given to fetch with. */
+int addsources_new(struct store *store, const struct fetch_auth *auth, struct addsources **ret,
+		   struct err **e);
 void addsources_free(struct addsources *a);
 DEFINE_AUTO(addsources)
 

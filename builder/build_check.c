@@ -36,8 +36,9 @@ static int print(const struct check *c, bool is_json)
 
 int build_check(const struct build_opts *o, bool is_json, struct err **e)
 {
+	struct fetch_auth auth = { &o->secrets, o->ssh };
 	struct buildfile_opts fo = { o->context_dir, o->dockerfile,
-				     check_keeps_git_dir(&o->build_args) };
+				     check_keeps_git_dir(&o->build_args), &auth };
 	AUTO(store) store = NULL;
 	AUTO(buildfile) file = NULL;
 	autostrv args = STRV_INIT;

@@ -111,6 +111,7 @@ int buildfile_open(struct store *store, const struct buildfile_opts *o, struct b
 {
 	AUTO(buildfile) b = xcalloc(1, sizeof(*b));
 	struct finder f = { .o = o, .to = b };
+	struct contextsource_opts from = { o->context, o->auth, o->keeps_git_dir };
 	int failed;
 
 	b->text = (struct str)STR_INIT;
@@ -118,7 +119,7 @@ int buildfile_open(struct store *store, const struct buildfile_opts *o, struct b
 		return err_set(e, ERR_USAGE,
 			       "standard input can't be both the build context and the "
 			       "Dockerfile");
-	if (contextsource_open(store, o->context, o->keeps_git_dir, &f.source, e))
+	if (contextsource_open(store, &from, &f.source, e))
 		return -1;
 	failed = read_dockerfile(&f, e) || open_context(&f, e);
 	contextsource_free(f.source);

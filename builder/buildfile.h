@@ -16,12 +16,14 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/context.h"
+#include "builder/fetchauth.h"
 #include "snapshot/store.h"
 
 struct buildfile_opts {
 	const char *context;    /* contextsource.h */
 	const char *dockerfile; /* -f; NULL: not given */
 	bool keeps_git_dir;
+	const struct fetch_auth *auth; /* for the context; NULL: nothing is given */
 };
 
 struct buildfile {

@@ -185,15 +185,11 @@ static void print_result(const struct raw *raw, const struct build_result *r)
 		printf("%s %s\n", r->names.at[i], r->id);
 }
 
-static int build_and_print(const struct raw *raw, struct build_opts *o, struct err **e)
+static int build_and_print(const struct raw *raw, const struct build_opts *o, struct err **e)
 {
-	AUTO(ssh_agents) ssh = NULL;
 	struct build_result result;
 	int failed;
 
-	if (ssh_agents_open(&raw->ssh, &ssh, e))
-		return -1;
-	o->ssh = ssh;
 	interrupt_start_guard();
 	failed = build_template(o, &result, e);
 	if (!failed)
@@ -210,6 +206,18 @@ static int foresee(const struct raw *raw, const struct build_opts *o, struct err
 
 	interrupt_start_guard();
 	return outlook_show(o, &how, e);
+}
+
+static int build(const struct raw *raw, struct build_opts *o, struct err **e)
+{
+	AUTO(ssh_agents) ssh = NULL;
+
+	if (check(raw, o, e) || ssh_agents_open(&raw->ssh, &ssh, e))
+		return -1;
+	o->ssh = ssh;
+	return raw->is_check     ? build_check(o, raw->is_json, e)
+	       : raw->is_dry_run ? foresee(raw, o, e)
+				 : build_and_print(raw, o, e);
 }
 
 static void release(struct raw *raw, struct build_opts *o)
@@ -315,10 +323,7 @@ int cmd_build(const struct command *self, int argc, char **argv, struct err **e)
 				 operands.n);
 	} else if (!status) {
 		o.context_dir = operands.at[0];
-		status = check(&raw, &o, e) ? -1
-			 : raw.is_check     ? build_check(&o, raw.is_json, e)
-			 : raw.is_dry_run   ? foresee(&raw, &o, e)
-					    : build_and_print(&raw, &o, e);
+		status = build(&raw, &o, e);
 	}
 	release(&raw, &o);
 	return status;

@@ -100,9 +100,13 @@ static int take_past(struct explain *x, struct err **e)
 static int show(struct explain *x, const char *operand, struct err **e)
 {
 	AUTO(store) store = NULL;
+	AUTO(ssh_agents) ssh = NULL;
 	struct outlook_opts how = { .is_json = x->is_json };
 	bool has_context = false;
 
+	if (ssh_agents_open(&x->ssh, &ssh, e))
+		return -1;
+	x->o.ssh = ssh;
 	if (store_open(NULL, &store, e) || is_context(store, operand, &has_context, e))
 		return -1;
 	if (has_context) {

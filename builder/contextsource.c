@@ -108,16 +108,22 @@ static int from_stdin(struct contextsource *c, struct err **e)
 	return take_bytes(c, fd, "standard input", e);
 }
 
-static int from_url(struct contextsource *c, const char *url, struct err **e)
+static int from_url(struct contextsource *c, const struct contextsource_opts *from,
+		    struct err **e)
 {
-	struct download_opts o = { .url = url, .max_bytes = CONTEXT_MAX_BYTES };
-	autofree char *shown = str_redacted(url);
+	struct download_opts o = { .url = from->word, .max_bytes = CONTEXT_MAX_BYTES };
+	autofree char *shown = str_redacted(from->word);
 	struct download d;
 	autoclose int fd = -1;
+	char *authorization;
+	int failed;
 
-	if (new_spool(c, &fd, e))
+	if (new_spool(c, &fd, e) || fetchauth_web(from->auth, o.url, &authorization, e))
 		return -1;
-	if (download_get(&o, fd, &d, e))
+	o.authorization = authorization;
+	failed = download_get(&o, fd, &d, e);
+	fetchauth_forget(authorization);
+	if (failed)
 		return err_wrap(e, "fetching the build context %s", shown);
 	download_release(&d);
 	return take_bytes(c, fd, shown, e);
@@ -136,9 +142,10 @@ static int from_file(struct contextsource *c, const char *path, struct err **e)
 	return unpack(c, fd, path, e);
 }
 
-static int from_git(struct contextsource *c, const char *word, bool keeps_git_dir,
+static int from_git(struct contextsource *c, const struct contextsource_opts *from,
 		    struct err **e)
 {
+	const char *word = from->word;
 	struct df_git git;
 	autofree char *dir = workdir_path(c->work, "repository");
 	autofree char *shown = str_redacted(word);
@@ -148,22 +155,25 @@ static int from_git(struct contextsource *c, const char *word, bool keeps_git_di
 	if (df_git_parse(word, &git, e))
 		return err_wrap(e, "the build context %s", shown);
 	free(take(c->dir));
-	failed = gitclone(&(struct gitclone_opts){ .from = &git,
-						   .checksum = git.checksum,
-						   .dir = dir,
-						   .keeps_git_dir = git.has_keep_git_dir
-									    ? git.keeps_git_dir
-									    : keeps_git_dir,
-						   .is_file_ok = str_starts(word, "file://") },
-			  commit, &c->dir, e);
+	failed = gitclone(
+		&(struct gitclone_opts){ .from = &git,
+					 .checksum = git.checksum,
+					 .dir = dir,
+					 .keeps_git_dir = git.has_keep_git_dir
+								  ? git.keeps_git_dir
+								  : from->keeps_git_dir,
+					 .auth = from->auth,
+					 .has_users_ssh = true,
+					 .is_file_ok = str_starts(word, "file://") },
+		commit, &c->dir, e);
 	df_git_release(&git);
 	return failed;
 }
 
 /* ---- the whole ---- */
 
-static int open_remote(struct contextsource *c, struct store *store, const char *word,
-		       bool keeps_git_dir, bool is_path, struct err **e)
+static int open_remote(struct contextsource *c, struct store *store,
+		       const struct contextsource_opts *o, bool is_path, struct err **e)
 {
 	if (workdir_new(store, &c->work, e))
 		return -1;
@@ -171,15 +181,16 @@ static int open_remote(struct contextsource *c, struct store *store, const char 
 	if (fs_mkdirs(c->dir, 0755, e))
 		return -1;
 	if (is_path)
-		return from_file(c, word, e);
-	if (streq(word, "-"))
+		return from_file(c, o->word, e);
+	if (streq(o->word, "-"))
 		return from_stdin(c, e);
-	return is_git(word) ? from_git(c, word, keeps_git_dir, e) : from_url(c, word, e);
+	return is_git(o->word) ? from_git(c, o, e) : from_url(c, o, e);
 }
 
-int contextsource_open(struct store *store, const char *word, bool keeps_git_dir,
+int contextsource_open(struct store *store, const struct contextsource_opts *o,
 		       struct contextsource **ret, struct err **e)
 {
+	const char *word = o->word;
 	AUTO(contextsource) c = xcalloc(1, sizeof(*c));
 	bool is_path = contextsource_is_path(word);
 	struct stat st;
@@ -191,7 +202,7 @@ int contextsource_open(struct store *store, const char *word, bool keeps_git_dir
 	if (is_path && S_ISDIR(st.st_mode)) {
 		c->dir = xstrdup(word);
 		c->is_local = true;
-	} else if (open_remote(c, store, word, keeps_git_dir, is_path, e)) {
+	} else if (open_remote(c, store, o, is_path, e)) {
 		return -1;
 	}
 	*ret = take(c);
@@ -227,14 +238,15 @@ int contextsource_read(const struct contextsource *c, const char *name, struct s
 	return fs_read_fd(fd, name, CONTEXT_MAX_FILE_BYTES, ret, e);
 }
 
-int context_open_word(struct store *store, const char *word, struct context **ret,
-		      struct err **e)
+int context_open_word(struct store *store, const char *word, const struct fetch_auth *auth,
+		      struct context **ret, struct err **e)
 {
+	struct contextsource_opts o = { .word = word, .auth = auth };
 	AUTO(contextsource) source = NULL;
 	autostr text = STR_INIT;
 	bool has_file = false;
 
-	if (contextsource_open(store, word, false, &source, e))
+	if (contextsource_open(store, &o, &source, e))
 		return -1;
 	if (source->is_dockerfile)
 		return err_set(e, ERR_USAGE, "%s is no build context", word);

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/context.h"
+#include "builder/fetchauth.h"
 #include "snapshot/store.h"
 
 #define CONTEXT_MAX_BYTES (16ULL << 30)
@@ -38,8 +39,14 @@ struct contextsource {
 	struct workdir *work; /* NULL if is_local */
 };
 
-/* keeps_git_dir: BUILDKIT_CONTEXT_KEEP_GIT_DIR. store may be NULL for a directory. */
-int contextsource_open(struct store *store, const char *word, bool keeps_git_dir,
+struct contextsource_opts {
+	const char *word;
+	const struct fetch_auth *auth; /* NULL: nothing is given to fetch with */
+	bool keeps_git_dir;            /* BUILDKIT_CONTEXT_KEEP_GIT_DIR */
+};
+
+/* store may be NULL for a directory. */
+int contextsource_open(struct store *store, const struct contextsource_opts *o,
 		       struct contextsource **ret, struct err **e);
 void contextsource_free(struct contextsource *c);
 DEFINE_AUTO(contextsource)
@@ -52,7 +59,7 @@ int contextsource_read(const struct contextsource *c, const char *name, struct s
 
 /* The context of a --build-context NAME=WORD, its own .dockerignore in force if it is a
  * directory; it owns its source. */
-int context_open_word(struct store *store, const char *word, struct context **ret,
-		      struct err **e);
+int context_open_word(struct store *store, const char *word, const struct fetch_auth *auth,
+		      struct context **ret, struct err **e);
 
 #endif

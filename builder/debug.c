@@ -140,8 +140,9 @@ static int open_context(struct scene *s, const struct record_mount *m, struct co
 			struct err **e)
 {
 	const struct record *r = s->o->past->record;
+	struct fetch_auth auth = { s->o->secrets, s->o->ssh };
 	struct buildfile_opts fo = { r->context_dir, *r->dockerfile ? r->dockerfile : NULL,
-				     false };
+				     false, &auth };
 	AUTO(buildfile) file = NULL;
 	autofree char *word = NULL;
 
@@ -156,7 +157,7 @@ static int open_context(struct scene *s, const struct record_mount *m, struct co
 	}
 	if (image_context_word(&r->contexts, m->from + strlen("context "), &word, e))
 		return -1;
-	return context_open_word(s->o->store, word, ret, e);
+	return context_open_word(s->o->store, word, &auth, ret, e);
 }
 
 static int select_bind(struct scene *s, const struct record_mount *m,

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "builder/fetchauth.h"
 #include "oci/http.h"
 
 struct arrival {
@@ -27,6 +28,19 @@ static int add(void *arg, const void *bytes, size_t n, struct err **e)
 	return 0;
 }
 
+static int refuse(const struct download_opts *o, long status, struct err **e)
+{
+	autofree char *name = fetchauth_web_name(o->url);
+
+	if (status == 404 || status == 410)
+		return err_set(e, ERR_NOTFOUND, "the server answers with status %ld", status);
+	if (status != 401 && status != 403)
+		return err_set(e, ERR_NET, "the server answers with status %ld", status);
+	return err_set(
+		e, ERR_AUTH, "the server answers with status %ld: it wants %s (--secret id=%s)",
+		status, o->authorization ? "another authorization" : "authorization", name);
+}
+
 static int judge(const struct download_opts *o, const struct http_response *r,
 		 struct download *ret, struct err **e)
 {
@@ -34,11 +48,7 @@ static int judge(const struct download_opts *o, const struct http_response *r,
 
 	ret->is_unchanged = r->status == 304 && o->etag;
 	if (r->status != 200 && !ret->is_unchanged)
-		return err_set(e,
-			       r->status == 404 || r->status == 410   ? ERR_NOTFOUND
-			       : r->status == 401 || r->status == 403 ? ERR_AUTH
-								      : ERR_NET,
-			       "the server answers with status %ld", r->status);
+		return refuse(o, r->status, e);
 	if (etag && strlen(etag) <= DOWNLOAD_MAX_ETAG_BYTES)
 		ret->etag = xstrdup(etag);
 	ret->modified_sec = r->fields.modified_sec;
@@ -56,7 +66,9 @@ int download_get(const struct download_opts *o, int fd, struct download *ret, st
 	autofree char *url = http_split_userinfo(o->url, &authorization);
 	struct http_request request = {
 		.url = url ? url : o->url,
-		.authorization = authorization.len ? authorization.at : NULL,
+		.authorization = o->authorization    ? o->authorization
+				 : authorization.len ? authorization.at
+						     : NULL,
 		.if_none_match = o->etag,
 		.size_bytes = -1,
 		.is_encoding_kept = true,

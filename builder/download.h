@@ -24,6 +24,7 @@ enum {
 
 struct download_opts {
 	const char *url;
+	const char *authorization; /* the header's value; NULL: none */
 	const char *etag; /* an answer of this ETag isn't wanted again; NULL: none is known */
 	uint64_t max_bytes;
 	struct cancel *cancel; /* ends it with ERR_NET; or NULL */

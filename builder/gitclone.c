@@ -20,6 +20,15 @@ struct git {
 	struct gitrun *run;
 };
 
+static int start(const struct gitclone_opts *o, struct gitrun **ret, struct err **e)
+{
+	return gitrun_new(&(struct gitrun_opts){ .remote = o->from->remote,
+						 .auth = o->auth,
+						 .is_file_ok = o->is_file_ok,
+						 .has_users_ssh = o->has_users_ssh },
+			  ret, e);
+}
+
 static bool is_commit(const char *s)
 {
 	size_t n = strspn(s, "0123456789abcdefABCDEF");
@@ -82,7 +91,7 @@ static void copy_lower(const char *from, char ret[GIT_COMMIT_MAX + 1])
 {
 	size_t i = 0;
 
-	for (; from[i] && i < GIT_COMMIT_MAX; i++)
+	for (; i < GIT_COMMIT_MAX && from[i]; i++)
 		ret[i] = (char)tolower((unsigned char)from[i]);
 	ret[i] = '\0';
 }
@@ -115,7 +124,7 @@ int gitclone_resolve(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_M
 		copy_lower(named, ret_commit);
 		return 0;
 	}
-	if (gitrun_new(&(struct gitrun_opts){ o->is_file_ok }, &g, e) ||
+	if (start(o, &g, e) ||
 	    GIT(g, NULL, &out, e, "ls-remote", "--quiet", "--", from->remote, wanted, peeled))
 		return -1;
 	if (!choose(out.at, wanted, ret_commit))
@@ -247,6 +256,20 @@ static int fetch_submodules(struct git *g, const char *dir, struct err **e)
 	return 0;
 }
 
+/* A .git that is kept has no user and password of the URL. */
+static int hide_password(struct git *g, const char *dir, struct err **e)
+{
+	const char *remote = g->o->from->remote;
+	const char *host = strstr(remote, "://");
+	const char *at = host ? memrchr(host + 3, '@', strcspn(host + 3, "/")) : NULL;
+	autofree char *url = NULL;
+
+	if (!at || !memchr(host + 3, ':', (size_t)(at - host - 3)))
+		return 0;
+	url = xasprintf("%.*s%s", (int)(host + 3 - remote), remote, at + 1);
+	return GIT(g->run, dir, NULL, e, "remote", "set-url", "--", "origin", url);
+}
+
 /* ---- putting them in order ---- */
 
 /* nftw(3) takes no argument. */
@@ -333,7 +356,7 @@ static int clone(struct git *g, char ret_commit[GIT_COMMIT_MAX + 1], char **ret_
 	const char *dir = o->dir;
 
 	if (fetch(g, dir, ret_commit, e) || check_commit(g, ret_commit, e) ||
-	    fetch_submodules(g, dir, e) || tidy(g, dir, e))
+	    fetch_submodules(g, dir, e) || hide_password(g, dir, e) || tidy(g, dir, e))
 		return -1;
 	if (!o->keeps_git_dir && drop_git_dirs(dir, e))
 		return -1;
@@ -346,7 +369,7 @@ int gitclone(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1],
 	AUTO(gitrun) run = NULL;
 	struct git g = { .o = o };
 
-	if (gitrun_new(&(struct gitrun_opts){ o->is_file_ok }, &run, e))
+	if (start(o, &run, e))
 		return -1;
 	g.run = run;
 	if (clone(&g, ret_commit, ret_dir, e))

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "builder/fetchauth.h"
 #include "dockerfile/giturl.h"
 
 enum { GIT_COMMIT_MAX = 64 }; /* hexadecimal digits of SHA-256 repositories */
@@ -29,7 +30,9 @@ struct gitclone_opts {
 	const char *commit;   /* what gitclone_resolve() gave; NULL: it wasn't asked */
 	const char *dir;      /* made; must not exist */
 	bool keeps_git_dir;
-	bool is_file_ok; /* file:// */
+	const struct fetch_auth *auth; /* NULL: nothing is given */
+	bool is_file_ok;               /* file:// */
+	bool has_users_ssh;            /* see gitrun.h */
 };
 
 /* *ret_dir: o->dir, or the subdirectory of it that was asked for, inside it whatever links

@@ -2,9 +2,15 @@
  * gitrun.h - the git program, run for a repository that is somebody else's.
  *
  * Policy:  the protocols are http, https, ssh, git; file if it is said to be fine. Hooks,
- * templates, configuration of the system and of the user's account play no part, but for
- * proxies; nothing is asked on the terminal. Errors:  git's last word as ERR_NOTFOUND (no git
- * program, no such repository or reference) or ERR_NET.
+ *          templates, configuration of the system and of the user's account play no part, but
+ *          for proxies; nothing is asked on the terminal. What the user's account has for ssh
+ *          (configuration, keys, an agent) counts for what the user named alone
+ *          (has_users_ssh), and not if an agent is given. Hosts must be known: in
+ *          ~/.ssh/known_hosts, or the file that KILN_SSH_KNOWN_HOSTS names.
+ * Secrets: git has them in its environment, for the one repository; it follows no redirects
+ *          then.
+ * Errors:  git's last word as ERR_NOTFOUND (no git program, no such repository or reference),
+ *          ERR_AUTH or ERR_NET; ERR_USAGE (ssh without an agent).
  */
 #ifndef BUILDER_GITRUN_H
 #define BUILDER_GITRUN_H
@@ -13,9 +19,13 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "builder/fetchauth.h"
 
 struct gitrun_opts {
-	bool is_file_ok; /* file:// */
+	const char *remote;            /* whose repository it is */
+	const struct fetch_auth *auth; /* NULL: nothing is given */
+	bool is_file_ok;               /* file:// */
+	bool has_users_ssh;
 };
 
 struct gitrun;

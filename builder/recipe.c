@@ -24,11 +24,12 @@ void recipe_release(struct recipe *r)
 static int read_dockerfile(struct recipe *r, struct err **e)
 {
 	struct buildfile_opts fo = { r->o->context_dir, r->o->dockerfile,
-				     check_keeps_git_dir(&r->o->build_args) };
+				     check_keeps_git_dir(&r->o->build_args), &r->auth };
 	const struct str *text;
 	autostr excerpt = STR_INIT;
 	struct df_where where = { 0 };
 
+	r->auth = (struct fetch_auth){ &r->o->secrets, r->o->ssh };
 	if (buildfile_open(r->store, &fo, &r->file, e))
 		return -1;
 	text = &r->file->text;
@@ -177,6 +178,7 @@ static int open_graph(struct recipe *r, struct err **e)
 	r->graph.images_from = r->images;
 	r->graph.contexts_from = &r->o->contexts;
 	r->graph.store = r->store;
+	r->graph.auth = &r->auth;
 	r->graph.progress = r->progress;
 	r->graph.plan = r->plan;
 	r->graph.has_no_cache = r->o->has_no_cache;

@@ -26,6 +26,7 @@ struct recipe {
 	struct base **bases;   /* of stages, until the graph has them */
 	size_t n_bases;
 	struct strv stages; /* the names of stages */
+	struct fetch_auth auth;
 	struct plan *plan;
 	struct graph graph;
 	struct plan_where where; /* which lines are at work */

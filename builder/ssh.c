@@ -65,6 +65,13 @@ bool ssh_agents_has(const struct ssh_agents *a, const char *id)
 	return find(a, id) != NULL;
 }
 
+const char *ssh_agents_socket(const struct ssh_agents *a, const char *id)
+{
+	const struct ssh_agent *agent = find(a, id);
+
+	return agent ? agent->socket : NULL;
+}
+
 static int connect_to(const char *path, int *ret_fd, struct err **e)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };

@@ -29,6 +29,8 @@ int ssh_agents_open(const struct strv *specs, struct ssh_agents **ret, struct er
 void ssh_agents_free(struct ssh_agents *a);
 DEFINE_AUTO(ssh_agents)
 bool ssh_agents_has(const struct ssh_agents *a, const char *id); /* NULL has none */
+/* Where it listens, for programs of the host; NULL if there is no such agent. Lent. */
+const char *ssh_agents_socket(const struct ssh_agents *a, const char *id);
 
 /* One socket in the guest, named so, while a step runs. */
 struct ssh_relay;

@@ -47,7 +47,7 @@ static int open_context(struct graph *g, const char *name, struct err **e)
 		return 0;
 	if (image_context_word(g->contexts_from, name, &word, e))
 		return -1;
-	if (context_open_word(g->store, word, &c.context, e))
+	if (context_open_word(g->store, word, g->auth, &c.context, e))
 		return err_wrap(e, "opening the build context %s", name);
 	c.name = xstrdup(name);
 	vec_push(&g->contexts, c);
@@ -173,7 +173,7 @@ static void name_who(const struct graph *g, struct stage *s)
 
 int graph_open(struct graph *g, struct base **take_bases, struct err **e)
 {
-	if (addsources_new(g->store, &g->add, e))
+	if (addsources_new(g->store, g->auth, &g->add, e))
 		return -1;
 	g->stages = xcalloc(g->plan->n_stages, sizeof(*g->stages));
 	for (size_t i = 0; i < g->plan->n_stages; i++) {

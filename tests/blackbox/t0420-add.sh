@@ -100,6 +100,138 @@ git_from_every_server()
 	says_one_line "fetch-by-commit needs a commit in full"
 }
 
+# Secrets of fixed names authorize the host to fetch, and are nowhere else.
+private_sources()
+{
+	web_start
+	local web=http://127.0.0.1:$PORT web_token=web-t0ken-4711-abcdef git_token=git-t0ken-0815-uvwxyz other
+	local basic
+	basic=$(printf 'x-access-token:%s' "$git_token" | base64 -w0)
+	printf '%s\n' "Bearer $web_token" "basic $basic" "Scheme of-my-own-1234" >web/.authorized
+	git_start
+	git clone -q --bare repo web/repo.git
+	echo private >web/page
+	tar -C repo --exclude=.git -cf web/ctx.tar .
+	other=$PORT
+	web_start
+	# Every word that git is given.
+	mkdir -p bin
+	printf '#!/bin/sh\necho "$*" >>%s/argv\nexec %s "$@"\n' "$PWD" "$(command -v git)" >bin/git
+	chmod 755 bin/git
+	export PATH=$PWD/bin:$PATH
+	: >argv
+	context c <<-END
+		FROM busybox:1
+		ADD $web/private/page /web/
+		ADD --keep-git-dir=true $web/private/git/repo.git /git
+		ADD --keep-git-dir=true http://user:pass0rd@127.0.0.1:$PORT/git/repo.git /named
+		RUN [ "\$(cat /web/page)" = private ] && [ "\$(cat /git/file)" = one ] && \\
+		    grep -q "url = http://127.0.0.1:" /git/.git/config /named/.git/config && \\
+		    ! grep -rq pass0rd /named
+	END
+	export WEB_TOKEN=$web_token GIT_TOKEN=$git_token
+	local web_secret=id=HTTP_AUTH_TOKEN_127.0.0.1,env=WEB_TOKEN git_secret=id=GIT_AUTH_TOKEN,env=GIT_TOKEN
+	build_fails 4 c --secret "$git_secret"
+	says_one_line "$web/private/page" 401 "HTTP_AUTH_TOKEN_127.0.0.1"
+	build_fails 4 c --secret "$web_secret"
+	says_one_line "$web/private/git/repo.git" "--secret id=GIT_AUTH_TOKEN"
+	build private c --secret "$web_secret" --secret "$git_secret"
+	left_nothing
+	# The large ones, disks and memory, kiln has searched itself.
+	find "$KILN_HOME" -type f -size -4M -print0 | LC_ALL=C xargs -0 grep -laF -e "$web_token" \
+		-e "$git_token" -e "${basic:24:16}" argv web.log "$ERR" >found || true
+	[ ! -s found ] || no "a token is left: $(cat found)"
+	grep -q ls-remote argv || no "git was another program"
+	# A token is no input of a step.
+	build private c --secret "$web_secret" --secret id=GIT_AUTH_HEADER.127.0.0.1:$other,src=<(echo "basic $basic")
+	! grep -q 'boot the build VM' "$ERR" || no "a token counts"
+
+	# Neither goes to where a redirect leads.
+	printf 'FROM scratch\nADD %s/away/%s/private/page /\n' "http://127.0.0.1:$PORT" "$other" | context c
+	build_fails 4 c --secret "$web_secret"
+	printf 'FROM scratch\nADD %s/redirect/private/git/repo.git /\n' "$web" | context c
+	build_fails 5 c --secret "$git_secret"
+	says_one_line "redirects"
+	printf 'FROM scratch\nADD %s/private/git/repo.git /\n' "$web" | context c
+	build_fails 2 c --secret id=GIT_AUTH_TOKEN,src=<(printf 'a\nb')
+	says_one_line "the secret GIT_AUTH_TOKEN" "one line"
+
+	# Contexts.
+	printf 'Scheme of-my-own-1234\n' >header
+	fails 4 kiln build --check "$web/private/ctx.tar"
+	ok kiln build --check --secret id=HTTP_AUTH_HEADER_127.0.0.1,src=header "$web/private/ctx.tar"
+	fails 4 kiln build --check "$web/private/git/repo.git"
+	ok kiln build --check --secret "$git_secret" "$web/private/git/repo.git"
+	left_nothing
+}
+
+# An agent that was given, or none: a Dockerfile doesn't get at the user's own keys.
+git_over_ssh()
+{
+	git_start
+	git clone -q --bare repo repo.git
+	mkdir -p bin
+	cat >bin/ssh <<-END
+		#!/bin/sh
+		echo "\$SSH_AUTH_SOCK \$*" >>$PWD/ssh.log
+		for last; do :; done
+		eval "\$last"
+	END
+	chmod 755 bin/ssh
+	ssh-keygen -q -t ed25519 -N '' -f key
+	printf 'FROM busybox:1\nADD git@127.0.0.1:%s/repo.git#main:sub /sub\nRUN [ -x /sub/run ]\n' "$PWD" | context c
+	export SSH_AUTH_SOCK=/the/users/own
+	# A context is what the user says: with what the user has.
+	(
+		export PATH=$PWD/bin:$PATH
+		build_fails 2 c
+		says_one_line "Dockerfile:2" "git@127.0.0.1" "--ssh default"
+		[ ! -e ssh.log ] || no "ssh was started"
+		ok kiln build --check "git@127.0.0.1:$PWD/repo.git"
+		grep -q '^/the/users/own ' ssh.log && ! grep -q 'IdentityFile' ssh.log || no "$(cat ssh.log)"
+		: >ssh.log
+		ok kiln build --dry-run --build-context "$BUSYBOX" --ssh default=key c
+		grep -q '^/tmp/kiln-ssh.*-F /dev/null -o IdentityFile=none' ssh.log || no "$(cat ssh.log)"
+		! grep -q 'users/own' ssh.log || no "$(cat ssh.log)"
+	)
+
+	# And a real server.
+	local sshd port
+	sshd=$(PATH=$PATH:/usr/sbin command -v sshd) &&
+		{ [ "$(id -u)" != 0 ] || mkdir -p /run/sshd; } || {
+		echo "without openssh-server: no real one"
+		return
+	}
+	port=$(free_port)
+	ssh-keygen -q -t ed25519 -N '' -f host
+	cat >sshd_config <<-END
+		HostKey $PWD/host
+		PidFile none
+		AuthorizedKeysFile $PWD/authorized
+		StrictModes no
+		UsePAM no
+		PasswordAuthentication no
+		KbdInteractiveAuthentication no
+		ListenAddress 127.0.0.1:$port
+		SetEnv PATH=$PATH
+	END
+	cp key.pub authorized
+	"$sshd" -D -e -f "$PWD/sshd_config" 2>sshd.log &
+	echo "$! $(began_at $!)" >>"$PIDS"
+	wait_until 20 ssh-keyscan -p "$port" 127.0.0.1 >known 2>/dev/null
+	sed -i "s|git@127.0.0.1:|ssh://$(id -un)@127.0.0.1:$port|" c/Dockerfile
+	echo >empty
+	KILN_SSH_KNOWN_HOSTS=$PWD/empty build_fails 4 c --ssh default=key
+	says_one_line "doesn't know the host's key"
+	export KILN_SSH_KNOWN_HOSTS=$PWD/known
+	ssh-keygen -q -t ed25519 -N '' -f wrong
+	build_fails 4 c --ssh default=wrong
+	says_one_line "none of the ssh keys"
+	build_fails 4 c --ssh other=key --ssh default=wrong
+	build ssh c --ssh default=key
+	left_nothing
+}
+
 every_kind_of_source()
 {
 	web_start
@@ -287,6 +419,8 @@ no_password_is_kept()
 
 it "ADD takes archives, URLs and git repositories, and knows what is unchanged" every_kind_of_source
 it "ADD of git: any commit, submodules, a directory, from every kind of server" git_from_every_server
+it "secrets authorize ADD and contexts, and are nowhere else" private_sources
+it "git over ssh asks the agent that was given, and no other" git_over_ssh
 it "a wrong or hostile source is told, and leads nowhere" what_is_wrong_is_told
 it "a context is a directory, a tar, a Dockerfile, a URL or a repository" contexts_of_every_kind
 it "a password in a URL is neither shown nor stored" no_password_is_kept

@@ -78,7 +78,7 @@ static int select_in(const char *ignore, const char *sources, bool is_add, char 
 		str_add(&text, ignore);
 	if (context_open(dir, ignore ? &text : NULL, ".dockerignore", &c, e))
 		return -1;
-	assert_ok(addsources_new(NULL, &add, e), *e);
+	assert_ok(addsources_new(NULL, NULL, &add, e), *e);
 	failed = context_select(c,
 				&(struct context_ask){ .sources = &list,
 						       .add = is_add ? add : NULL,
