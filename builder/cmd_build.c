@@ -11,6 +11,7 @@
 #include "builder/cache_limit.h"
 #include "builder/commands.h"
 #include "builder/outlook.h"
+#include "dockerfile/value.h"
 #include "snapshot/vm.h"
 
 enum { CPUS_MAX = VM_MAX_CPUS, TIMEOUT_MAX_SEC = 86400, PARALLELISM_MAX = 64 };
@@ -133,7 +134,7 @@ static int check(const struct raw *raw, struct build_opts *o, struct err **e)
 	if (raw->ready_timeout < 1 || raw->ready_timeout > TIMEOUT_MAX_SEC)
 		return err_set(e, ERR_USAGE, "--ready-timeout takes 1 to %d seconds, not %u",
 			       TIMEOUT_MAX_SEC, raw->ready_timeout);
-	if (raw->platform && !streq(raw->platform, "linux/amd64"))
+	if (raw->platform && !df_platform_is_guests(raw->platform))
 		return err_set(e, ERR_USAGE,
 			       "--platform %s: this version of kiln builds linux/amd64 only",
 			       raw->platform);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "builder/plan_internal.h"
+#include "dockerfile/value.h"
 
 static int check_platform(struct planner *p, const struct df_instruction *in, struct err **e)
 {
@@ -17,7 +18,7 @@ static int check_platform(struct planner *p, const struct df_instruction *in, st
 		if (!*value)
 			return err_set(e, ERR_USAGE, "empty platform value from expression %s",
 				       strchr(in->flags.at[i], '=') + 1);
-		if (!streq(value, "linux/amd64") && !streq(value, "linux/x86_64"))
+		if (!df_platform_is_guests(value))
 			return err_set(
 				e, ERR_USAGE,
 				"platform %s: this version of kiln builds linux/amd64 only",

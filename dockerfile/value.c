@@ -326,6 +326,18 @@ int df_platform_parse(const char *s, struct df_platform *ret, struct err **e)
 	return 0;
 }
 
+bool df_platform_is_guests(const char *s)
+{
+	struct df_platform p;
+	struct err *ignored = NULL;
+
+	if (df_platform_parse(s, &p, &ignored)) {
+		err_drop(&ignored);
+		return false;
+	}
+	return streq(p.os, "linux") && streq(p.arch, "amd64") && !*p.variant;
+}
+
 /* ---- modes ---- */
 
 /* "ug+rwX": who, then one or more of an operator and what it does. */

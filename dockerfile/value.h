@@ -35,6 +35,8 @@ struct df_platform {
 	char os[32], arch[32], variant[32]; /* "" if not given */
 };
 int df_platform_parse(const char *s, struct df_platform *ret, struct err **e);
+/* However it is written: is it the platform of our guests, linux/amd64? */
+bool df_platform_is_guests(const char *s);
 
 /* Could it be an image's name (distribution/reference, or one of kiln's own "oci:DIR" forms)?
  * ERR_USAGE "invalid reference format ..." */

@@ -65,6 +65,23 @@ syntax_errors()
 }
 
 # What makes no sense in a machine is refused by name and line, never ignored.
+other_platforms()
+{
+	local platform
+	context p <<<'FROM busybox:1'
+	for platform in linux/arm64 linux/amd64,linux/arm64 windows/amd64 nonsense ""; do
+		fails 2 kiln build --platform "$platform" --build-context "$BUSYBOX" --dry-run p
+		says_one_line "--platform $platform: this version of kiln builds linux/amd64 only"
+	done
+	for platform in linux/amd64 amd64 linux/x86_64; do
+		ok kiln build --platform "$platform" --build-context "$BUSYBOX" --dry-run p
+		context p <<<"FROM --platform=$platform busybox:1"
+	done
+	refused "Dockerfile:1:" "platform linux/arm64: this version of kiln builds linux/amd64 only" <<-'END'
+		FROM --platform=linux/arm64 busybox:1
+	END
+}
+
 not_here()
 {
 	refused "Dockerfile:2:" 'network mode "host"' <<-'END'
@@ -286,6 +303,7 @@ flatten_where_to()
 it "no Dockerfile, no context" no_dockerfile
 it "an unknown instruction or flag gets a suggestion" unknown_instruction
 it "a syntax error has its line and an excerpt" syntax_errors
+it "a platform that isn't the guests'" other_platforms
 it "what this version doesn't do is refused, with its line" not_here
 it "COPY of what isn't there, or is outside" copy_sources
 it "a link that leads out of the context" links_that_lead_out
