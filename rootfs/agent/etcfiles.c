@@ -142,12 +142,25 @@ static void remove_stub(int etc, int i)
 	stubs[i].is_made = false;
 }
 
+/* What a step has written to it is for that step: the next one may run in this machine or in
+ * another, and has to see the same. */
+static void reset(int i)
+{
+	size_t n = strlen(texts[i]);
+
+	if (pwrite(files[i], texts[i], n, 0) != (ssize_t)n || ftruncate(files[i], (off_t)n) ||
+	    fchown(files[i], 0, 0) || fchmod(files[i], 0644))
+		return; /* memory is all it takes */
+}
+
 void etcfiles_end_step(void)
 {
 	int etc;
 
 	if (store < 0 || --steps)
 		return;
+	for (int i = 0; i < STEP_FILES; i++)
+		reset(i);
 	etc = open_etc();
 	for (int i = 0; i < STEP_FILES && etc >= 0; i++)
 		remove_stub(etc, i);

@@ -5,7 +5,8 @@
  * They are files of the initramfs, mounted over the image's entries of those names, whatever
  * these are (a symlink stays untouched below: Debian's resolv.conf often is one). A step of a
  * build gets the mounts in a mount namespace of its own (without machine-id); where the image
- * has no entry, a stub is made for the step and removed after it. A guest that is no build gets
+ * has no entry, a stub is made for the step and removed after it, and what the step has written
+ * to them is undone. A guest that is no build gets
  * them once for all, and its stubs stay. So a new identity is a write to memory, not to the
  * disk.
  */
