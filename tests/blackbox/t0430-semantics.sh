@@ -115,6 +115,145 @@ steps()
 	touch -d @1000000000 dir/a.c
 	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
 	cd ..
-	build steps steps --build-arg HTTP_proxy=http://proxy --build-arg No_Proxy=x
+	build steps steps --memory 256 --build-arg HTTP_proxy=http://proxy --build-arg No_Proxy=x
 }
+# config TARGET EXPRESSION...: of the image's configuration `c`, each is true.
+config()
+{
+	build config config --memory 256 --target "$1" --label given=line --label l=line
+	ok kiln inspect --json config
+	python3 - "$OUT" "${@:2}" <<-'END'
+		import json, sys
+		c = json.load(open(sys.argv[1]))["config"]
+		for text in sys.argv[2:]:
+		    assert eval(text), (text, c)
+	END
+}
+
+configuration()
+{
+	context config <<-'END'
+		FROM busybox:1 AS base
+		ENV A=1 B=2 A=3 C="x y"
+		LABEL l=1 "two words"='a b' k=1 k=2
+		EXPOSE 90/udp 80 8001-8002/TCP 1.2.3.4:70:71/sctp
+		ARG PORTS="5 6/udp"
+		EXPOSE $PORTS
+		VOLUME /v ["/w"]
+		VOLUME ["/a b"]
+		STOPSIGNAL rtmin+1
+		HEALTHCHECK --interval=1m30s --retries=2 CMD shell $form
+		ENTRYPOINT ["entry"]
+		CMD ["own", "cmd"]
+		WORKDIR /x/../y
+		USER $B:tty
+		SHELL ["/bin/ash", "-c"]
+		ARG A=arg
+
+		FROM base AS drops
+		CMD shell form
+		ENTRYPOINT other
+		HEALTHCHECK CMD ["exec", "form"]
+
+		FROM base AS inherits
+		ENTRYPOINT ["new"]
+		HEALTHCHECK none
+
+		FROM base AS empty
+		CMD []
+		ENTRYPOINT
+	END
+	config base 'c["Env"][1:] == ["A=3", "B=2", "C=x y"]' 'c["Env"][0].startswith("PATH=/usr/local/sbin:")' \
+		'c["Labels"] == {"l": "line", "two words": "a b", "k": "2", "given": "line"}' \
+		'list(c["ExposedPorts"]) == sorted(["90/udp", "80/tcp", "8001/tcp", "8002/tcp", "71/sctp", "5/tcp", "6/udp"])' \
+		'set(c["Volumes"]) == {"/v", "[/w]", "/a b"}' 'c["StopSignal"] == "rtmin+1"' \
+		'c["Healthcheck"] == {"Test": ["CMD-SHELL", "shell $form"], "Interval": 90 * 10**9, "Retries": 2}' \
+		'(c["Entrypoint"], c["Cmd"]) == (["entry"], ["own", "cmd"])' '(c["User"], c["WorkingDir"]) == ("2:tty", "/y")' \
+		'c["Shell"] == ["/bin/ash", "-c"]'
+	config drops '(c["Entrypoint"], c["Cmd"]) == (["/bin/ash", "-c", "other"], ["/bin/ash", "-c", "shell form"])' \
+		'c["Healthcheck"] == {"Test": ["CMD", "exec", "form"]}'
+	config inherits '(c["Entrypoint"], c.get("Cmd")) == (["new"], None)' 'c["Healthcheck"] == {"Test": ["NONE"]}'
+	config empty 'not c.get("Cmd")' 'c["Entrypoint"] == ["/bin/ash", "-c", ""]'
+}
+
+# cached N WHAT ARGS: so many of the seven steps are what they were, before anything is run.
+cached()
+{
+	local want=$1 what=$2
+	shift 2
+	ok kiln build --dry-run --json --memory 256 --build-context "$BUSYBOX" --secret id=s,src=secret "$@" keys
+	is "$(json "$OUT" '[s["status"] for s in j["stages"][1]["steps"]].count("cached")')" "$want" "$what"
+}
+
+# change N WHAT: sed's script on standard input changes the Dockerfile, for this once.
+change()
+{
+	cp keys/Dockerfile kept
+	sed -i -f - keys/Dockerfile
+	! cmp -s keys/Dockerfile kept || no "nothing is changed: $2"
+	cached "$@"
+	cp kept keys/Dockerfile
+}
+
+what_is_in_a_key()
+{
+	context keys <<-'END'
+		FROM busybox:1 AS other
+		RUN echo 1 >/copied
+		FROM busybox:1
+		ARG A=1
+		COPY d /d
+		COPY --chown=root w* /w/
+		COPY --from=other /copied /
+		RUN --mount=type=bind,source=m,target=/m true
+		RUN --mount=type=cache,target=/c,id=x --mount=type=secret,id=s true
+		RUN <<E
+		echo body
+		E
+		ENV B=1
+		RUN echo one two
+		LABEL l=1
+		EXPOSE 80
+		CMD ["a"]
+	END
+	mkdir -p keys/d keys/m
+	echo f >keys/d/f
+	echo m >keys/m/f
+	echo w >keys/w1
+	echo '**/*.ignored' >keys/.dockerignore
+	echo a-secret-0815-4711 >secret
+	build keys keys --memory 256 --secret id=s,src=secret
+	cached 7 nothing
+	touch -d @1 keys/d/f
+	echo other-secret-4711 >secret
+	echo x >keys/d/x.ignored
+	cached 7 "times, secrets, what is ignored"
+	cached 7 "proxies" --build-arg https_proxy=http://p
+	change 7 "what only describes" <<<'s/l=1/l=2/; s/EXPOSE 80/EXPOSE 81/; s/"a"/"b"/; s/^RUN echo/# c\nrun   \\\n# d\n  echo/'
+	change 7 "a cache's id and sharing" <<<'s/id=x/id=y,sharing=locked/'
+	change 7 "an escaped end of line" <<<'s/^COPY d/COPY \\\n  d/'
+	change 6 "a blank within a command" <<<'s/one two/one  two/'
+	change 6 "an ENV" <<<'s/B=1/B=2/'
+	change 5 "a heredoc" <<<'s/^echo body/echo bodies/'
+	change 3 "a mount's options" <<<'s,source=m,source=m/f,'
+	change 3 "a user" <<<'s/^RUN --mount=type=bind/USER 1\n&/'
+	cached 3 "an argument, used or not" --build-arg A=2
+	echo n >keys/m/f
+	cached 3 "what is mounted"
+	echo m >keys/m/f
+	echo w >keys/w2
+	cached 1 "a new match"
+	mv keys/w1 keys/w3
+	rm keys/w2
+	cached 1 "another name"
+	mv keys/w3 keys/w1
+	chmod 600 keys/d/f
+	cached 0 "a mode"
+	chmod 644 keys/d/f
+	cached 7 "all as it was"
+	change 0 "a destination" <<<'s,d /d,d /e,'
+}
+
+it "the configuration is what the file says" configuration
+it "what is in a step's key, and what isn't" what_is_in_a_key
 it "every kind of step does what it should" steps
