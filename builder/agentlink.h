@@ -122,7 +122,6 @@ struct agent_copy {
 	const char *dest;  /* absolute; a trailing slash means directory */
 	const char *chown; /* "" or user[:group]: names from the guest's passwd and group */
 	const char *chmod; /* "": as they are; octal or symbolic */
-	bool has_many;     /* several sources or a wildcard were written: dest is a directory */
 	bool is_link;      /* --link: as if laid over the file system */
 };
 int agent_copy(struct agentlink *l, const struct agent_copy *c, struct err **e);

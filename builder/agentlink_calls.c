@@ -378,8 +378,7 @@ int agent_digest(struct agentlink *l, const struct agent_selection *s, char ret[
 int agent_copy(struct agentlink *l, const struct agent_copy *c, struct err **e)
 {
 	struct proto_copy x = {
-		.flags = (c->has_many ? PROTO_COPY_MANY : 0) |
-			 (c->is_link ? PROTO_COPY_LINK : 0),
+		.flags = c->is_link ? PROTO_COPY_LINK : 0,
 		.chmod = c->chmod,
 		.dest = c->dest,
 		.chown = c->chown,

@@ -52,7 +52,7 @@ static void add_run(struct sha256 *h, const struct step *step)
 		add_mount(h, m);
 }
 
-static void add_copy(struct sha256 *h, const struct step *step, bool has_many)
+static void add_copy(struct sha256 *h, const struct step *step)
 {
 	sha256_add_field(h, "copy");
 	sha256_add_u64(h, step->is_add);
@@ -61,11 +61,11 @@ static void add_copy(struct sha256 *h, const struct step *step, bool has_many)
 	sha256_add_field(h, step->flags.chmod);
 	sha256_add_u64(h, step->flags.is_link ? 2 : 0); /* 1: before it replaced directories */
 	sha256_add_u64(h, step->flags.has_parents);
-	sha256_add_u64(h, has_many);
+	sha256_add_u64(h, 0); /* 1: when several sources made a directory of dest */
 }
 
 void cachekey_step(const struct step *step, const char *below, const char *content,
-		   bool has_many, cachekey ret)
+		   cachekey ret)
 {
 	AUTO(sha256) h = sha256_new();
 
@@ -77,7 +77,7 @@ void cachekey_step(const struct step *step, const char *below, const char *conte
 		add_run(h, step);
 		break;
 	case STEP_COPY:
-		add_copy(h, step, has_many);
+		add_copy(h, step);
 		break;
 	case STEP_WORKDIR:
 		sha256_add_field(h, "workdir");

@@ -19,9 +19,9 @@ typedef char cachekey[SHA256_HEX + 1];
  * template's disk. */
 void cachekey_base(const char *kind, const char *digest, cachekey ret);
 /* Of the file system after step, on top of one with key `below`. content: digest of all that it
- * reads, "" for nothing; has_many: its sources came to several, so that dest is a directory. */
+ * reads, "" for nothing. */
 void cachekey_step(const struct step *step, const char *below, const char *content,
-		   bool has_many, cachekey ret);
+		   cachekey ret);
 /* Of the question "what is in these sources of a tree with that key?" */
 struct agent_selection;
 void cachekey_selection(const char *tree_key, const struct agent_selection *s, cachekey ret);

@@ -65,7 +65,6 @@ struct context_selection {
 	struct strv paths; /* what the sources came to: relative to the root, no wildcards, ""
 			      is the root itself; "a/./b" where --parents begins inside */
 	char digest[SHA256_HEX + 1];
-	bool has_wildcard;
 	const struct context *context; /* borrowed */
 	struct context_file *files;    /* sorted, unique; what context_pack() writes */
 	size_t n_files;

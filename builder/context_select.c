@@ -364,7 +364,6 @@ static int select_wild(struct selecting *s, const struct found *at, struct err *
 		if (find_literal(s, literal, at->source, &dir, e))
 			return -1;
 	}
-	s->ret->has_wildcard = true;
 	if (match_below(s, dir ? dir : "", wild, 0, &matches, e))
 		return -1;
 	for (size_t i = 0; i < matches.n; i++) {

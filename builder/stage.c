@@ -283,13 +283,11 @@ int tree_read_learn(struct graph *g, struct tree_read *r, const char *content, s
 	return 0;
 }
 
-/* 1: all that the step reads is known: *ret_many, and its digest. */
-static int step_content(struct graph *g, struct stage_step *s, cachekey ret, bool *ret_many,
-			struct err **e)
+/* 1: all that the step reads is known: its digest. */
+static int step_content(struct graph *g, struct stage_step *s, cachekey ret, struct err **e)
 {
 	AUTO(sha256) h = sha256_new();
 
-	*ret_many = s->plan->inputs.n > 1 || s->selection.has_wildcard;
 	sha256_add_field(h, s->selection.digest);
 	vec_each (bind, &s->binds)
 		sha256_add_field(h, bind->digest);
@@ -299,8 +297,6 @@ static int step_content(struct graph *g, struct stage_step *s, cachekey ret, boo
 		if (known != 1)
 			return known;
 		sha256_add_field(h, r->content);
-		for (size_t i = 0; i < r->sources.n && !r->is_literal; i++)
-			*ret_many |= source_has_wildcard(r->sources.at[i]);
 	}
 	sha256_end_hex(h, ret);
 	return 1;
@@ -328,12 +324,11 @@ int stage_settle(struct graph *g, struct stage *s, struct err **e)
 	while (below && s->n_keyed < s->n_steps) {
 		struct stage_step *step = &s->steps[s->n_keyed];
 		cachekey content;
-		bool has_many;
-		int known = step_content(g, step, content, &has_many, e);
+		int known = step_content(g, step, content, e);
 
 		if (known != 1)
 			return known;
-		cachekey_step(step->plan, below, content, has_many, step->key);
+		cachekey_step(step->plan, below, content, step->key);
 		step->is_keyed = true;
 		s->n_keyed++;
 		below = step->key;

@@ -130,7 +130,6 @@ static int run_copy(const struct step_disks *disks, struct agentlink *link,
 		.chown = step->flags.chown,
 		.chmod = step->flags.chmod,
 		.is_link = step->flags.is_link,
-		.has_many = step->inputs.n > 1 || s->selection.has_wildcard,
 	};
 
 	if (s->selection.paths.n) {
@@ -146,8 +145,6 @@ static int run_copy(const struct step_disks *disks, struct agentlink *link,
 	vec_each (r, &s->reads) {
 		tree_read_ask(r, &copy.from);
 		copy.from.disk = step_disks_tree(disks, r->tree);
-		for (size_t i = 0; i < r->sources.n; i++)
-			copy.has_many |= source_has_wildcard(r->sources.at[i]);
 		if (agent_copy(link, &copy, e))
 			return -1;
 	}

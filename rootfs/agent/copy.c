@@ -69,7 +69,7 @@ static int copy_contents(struct copy_job *j, const char *source, const char *des
 /* Where a single file goes: j->path. */
 static int place_file(struct copy_job *j, const char *source, const char *dest, struct fail *f)
 {
-	bool is_into = j->has_many || names_directory(dest);
+	bool is_into = names_directory(dest);
 
 	if (mkdirs_resolve(j->root, dest, &j->parents, j->path, f))
 		return -1;
@@ -250,11 +250,9 @@ int copy_run(int root, const struct proto_copy *c, struct fail *f)
 	struct rlimit files = { DESCRIPTORS, DESCRIPTORS };
 	mode_t mode = 0755, ignored;
 
-	j = (struct copy_job){ .root = root,
-			       .from = &from,
-			       .has_many = c->flags & PROTO_COPY_MANY,
-			       .has_owner = *c->chown,
-			       .chmod = c->chmod };
+	j = (struct copy_job){
+		.root = root, .from = &from, .has_owner = *c->chown, .chmod = c->chmod
+	};
 	if (mode_apply(c->chmod, 0, &ignored))
 		return fail_set(f, PROTO_FAIL_REQUEST, "the mode \"%.32s\" makes no sense",
 				c->chmod);

@@ -18,7 +18,7 @@
 struct copy_job {
 	int root;
 	const struct selection *from;
-	bool has_owner, has_many;
+	bool has_owner;
 	uid_t uid;
 	gid_t gid;
 	const char *chmod;        /* "": as they are */

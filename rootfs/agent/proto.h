@@ -274,7 +274,7 @@ struct proto_selection {
 void proto_selection_encode(struct proto_out *o, const struct proto_selection *s);
 int proto_selection_decode(const uint8_t *at, size_t n, struct proto_selection *ret);
 
-enum { PROTO_COPY_MANY = 1, PROTO_COPY_LINK = 2 };
+enum { PROTO_COPY_LINK = 2 };
 struct proto_copy {
 	uint32_t flags;
 	const char *dest, *chown;

@@ -82,6 +82,9 @@ steps()
 		COPY d?r/ dirs/
 		COPY ["with blank", "json dir/"]
 		COPY nomatch* nothing/
+		# A wildcard makes no directory, nor do several sources.
+		COPY *.jar app.jar
+		COPY file.o arr* last
 		COPY --exclude=*.o --exclude=!kept.o --exclude=sub dir less/
 		COPY --exclude=file.o file.o onefile.o
 		COPY --parents dir/./sub/deep ./dir/*.c kept/
@@ -89,7 +92,7 @@ steps()
 		COPY ../../..//dir/../file.o up
 		COPY socket pipes/
 		RUN [ "$(ls -A wild | tr '\n' ' ')" = '.hidden arr[0].txt ' ]; [ "$(ls dirs | tr '\n' ' ')" = 'a.c a.o kept.o sub ' ]; \
-		    [ -f 'json dir/with blank' ]; [ ! -e nothing ] || [ -z "$(ls nothing)" ]; [ "$(ls less | tr '\n' ' ')" = 'a.c kept.o ' ]; \
+		    [ -f 'json dir/with blank' ]; [ "$(cat app.jar)" = jar ]; [ -f last ]; [ ! -e nothing ] || [ -z "$(ls nothing)" ]; [ "$(ls less | tr '\n' ' ')" = 'a.c kept.o ' ]; \
 		    [ -f onefile.o ]; [ -f kept/sub/deep ]; [ -f kept/dir/a.c ]; [ "$(stat -c %u:%g:%a dirs/sub dirs/a.c | tr '\n' ' ')" = '0:0:750 0:0:604 ' ]; \
 		    [ "$(stat -c %a sym/sub sym/a.c | tr '\n' ' ')" = '755 644 ' ]; [ "$(stat -c %Y dirs/a.c)" = 1000000000 ]; [ -f up ]; \
 		    [ -f pipes/socket ]; [ ! -s pipes/socket ]
@@ -100,12 +103,13 @@ steps()
 		RUN mkdir -p /volume && echo kept >/volume/kept
 		RUN [ -f /volume/kept ]
 	END
-	cd steps
+	cd steps || return
 	mkdir -p dir/sub
 	echo >'arr[0].txt'
 	echo >.hidden
 	echo >'with blank'
 	echo >file.o
+	echo jar >x.jar
 	echo >dir/a.o
 	echo >dir/kept.o
 	echo >dir/a.c
@@ -114,7 +118,7 @@ steps()
 	chmod 750 dir/sub
 	touch -d @1000000000 dir/a.c
 	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
-	cd ..
+	cd .. || return
 	build steps steps --memory 256 --build-arg HTTP_proxy=http://proxy --build-arg No_Proxy=x
 }
 # config TARGET EXPRESSION...: of the image's configuration `c`, each is true.

@@ -259,7 +259,7 @@ static void last_key(const char *text, const char *build_arg, cachekey ret)
 	assert_ok(plan_of(text, &args, &p, &e), e);
 	cachekey_base("image", "sha256:0", ret);
 	vec_each (step, &target(p)->steps)
-		cachekey_step(step, ret, "same", false, ret);
+		cachekey_step(step, ret, "same", ret);
 	plan_free(p);
 	strv_release(&args);
 }
