@@ -149,6 +149,14 @@ static int make_dir(struct addsources *a, struct addtree *t, const char *what, s
 	return 0;
 }
 
+/* No message has a user's password. */
+static int wrap(struct err **e, const char *doing, const char *url)
+{
+	autofree char *shown = str_redacted(url);
+
+	return err_wrap(e, "%s %s", doing, shown);
+}
+
 /* ---- URLs ---- */
 
 /* The last part of the path, as it stands in the URL but for %XX; "__unnamed__" if there is
@@ -226,7 +234,7 @@ static int download(struct addsources *a, struct addtree *t, const char *etag,
 	if (fd < 0)
 		return err_sys(e, "making %s", path);
 	if (get(a, &o, fd, ret, e))
-		return err_wrap(e, "fetching %s", t->url);
+		return wrap(e, "fetching", t->url);
 	times[1].tv_sec = ret->modified_sec;
 	if (fchmod(fd, 0600) || futimens(fd, times))
 		return err_sys(e, "setting the time of %s", path);
@@ -340,14 +348,14 @@ static int fetch_git(struct addsources *a, const char *url, const struct add_fla
 	char commit[GIT_COMMIT_MAX + 1];
 
 	if (df_git_parse(url, &t->git, e))
-		return err_wrap(e, "%s", url);
+		return wrap(e, "reading the URL", url);
 	t->checksum = xstrdup(flags->checksum && *flags->checksum ? flags->checksum
 								  : t->git.checksum);
 	t->keeps_git_dir =
 		flags->keeps_git_dir >= 0 ? flags->keeps_git_dir : t->git.keeps_git_dir;
 	if (gitclone_resolve(&(struct gitclone_opts){ .from = &t->git, .auth = a->auth },
 			     commit, e))
-		return err_wrap(e, "looking up %s", t->git.remote);
+		return wrap(e, "looking up", t->git.remote);
 	if (strncasecmp(t->checksum, commit, strlen(t->checksum)) != 0)
 		return err_set(e, ERR_USAGE, "expected checksum to match %s, got %s",
 			       t->checksum, commit);
@@ -464,7 +472,7 @@ static int list_unpacked_url(struct addsources *a, struct addtree *t, size_t ind
 	if (fd < 0)
 		return err_sys(e, "opening %s", t->path);
 	if (list_archive(a, t, fd, index, to, e))
-		return err_wrap(e, "unpacking %s", t->url);
+		return wrap(e, "unpacking", t->url);
 	return 0;
 }
 

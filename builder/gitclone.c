@@ -128,8 +128,7 @@ int gitclone_resolve(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_M
 	    GIT(g, NULL, &out, e, "ls-remote", "--quiet", "--", from->remote, wanted, peeled))
 		return -1;
 	if (!choose(out.at, wanted, ret_commit))
-		return err_set(e, ERR_NOTFOUND, "the repository %s has no reference %s",
-			       from->remote, wanted);
+		return err_set(e, ERR_NOTFOUND, "the repository has no reference %s", wanted);
 	return 0;
 }
 
@@ -372,7 +371,10 @@ int gitclone(const struct gitclone_opts *o, char ret_commit[GIT_COMMIT_MAX + 1],
 	if (start(o, &run, e))
 		return -1;
 	g.run = run;
-	if (clone(&g, ret_commit, ret_dir, e))
-		return err_wrap(e, "fetching %s", o->from->remote);
+	if (clone(&g, ret_commit, ret_dir, e)) {
+		autofree char *shown = str_redacted(o->from->remote);
+
+		return err_wrap(e, "fetching %s", shown);
+	}
 	return 0;
 }

@@ -128,6 +128,7 @@ static int git_failed(int err_fd, struct err **e)
 	const struct reason *r = reasons;
 	autostr text = STR_INIT;
 	autostr shown = STR_INIT;
+	autofree char *words = NULL;
 	char *line;
 
 	if (read_output(err_fd, &text, e))
@@ -141,7 +142,8 @@ static int git_failed(int err_fd, struct err **e)
 	line = strstr(text.at, "fatal: ");
 	if (line)
 		line[strcspn(line, "\n")] = '\0';
-	str_add_visible(&shown, line ? line + 7 : text.at, strlen(line ? line + 7 : text.at));
+	words = str_redacted(line ? line + 7 : text.at);
+	str_add_visible(&shown, words, strlen(words));
 	return err_set(e, r->code, "git: %s",
 		       shown.len ? shown.at : "it failed without a word");
 }
