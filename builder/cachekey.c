@@ -50,6 +50,8 @@ static void add_run(struct sha256 *h, const struct step *step)
 	sha256_add_u64(h, step->mounts.n);
 	vec_each (m, &step->mounts)
 		add_mount(h, m);
+	if (step->hostname)
+		sha256_add_field(h, step->hostname);
 }
 
 static void add_copy(struct sha256 *h, const struct step *step)

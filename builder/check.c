@@ -126,6 +126,26 @@ const char *check_option(const struct strv *build_args)
 	return last_value(build_args, "BUILDKIT_DOCKERFILE_CHECK");
 }
 
+char *check_front_end(const struct dockerfile *df, const struct strv *build_args)
+{
+	static const char *const ours[] = { "docker/dockerfile", "docker/dockerfile-upstream" };
+	const char *value = last_value(build_args, "BUILDKIT_SYNTAX");
+	const char *name;
+	size_t n;
+
+	vec_each (d, &df->directives)
+		if (!value && streq(d->name, "syntax"))
+			value = d->value;
+	if (!value || !*value)
+		return NULL;
+	n = strcspn(value, " ");
+	name = value + (str_starts(value, "docker.io/") ? strlen("docker.io/") : 0);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strcspn(name, ":@ ") == strlen(ours[i]) && str_starts(name, ours[i]))
+			return NULL;
+	return xstrndup(value, n);
+}
+
 bool check_keeps_git_dir(const struct strv *build_args)
 {
 	const char *value = last_value(build_args, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");

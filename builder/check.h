@@ -34,6 +34,9 @@ void check_print_error(const struct check *c);
 void check_build_args(const struct strv *given, struct strv *ret);
 /* BUILDKIT_DOCKERFILE_CHECK among them, or NULL. */
 const char *check_option(const struct strv *build_args);
+/* The front end that the Dockerfile, or BUILDKIT_SYNTAX, names, if it is another one than
+ * Docker's; or NULL. The caller frees. */
+char *check_front_end(const struct dockerfile *df, const struct strv *build_args);
 /* BUILDKIT_CONTEXT_KEEP_GIT_DIR is among them, and true. */
 bool check_keeps_git_dir(const struct strv *build_args);
 

@@ -249,6 +249,7 @@ void plan_free(struct plan *p)
 	for (size_t i = 0; i < p->n_stages; i++)
 		stage_release(&p->stages[i]);
 	free(p->stages);
+	free(p->hostname);
 	strv_release(&p->proxies);
 	strv_release(&p->unused_args);
 	free(p);

@@ -88,6 +88,7 @@ struct step {
 	char *script_name; /* a heredoc that begins with #!: argv ends with its path; or NULL */
 	struct str script;
 	bool has_no_network;
+	const char *hostname; /* the plan's */
 	/* STEP_COPY */
 	bool is_add;
 	struct tree from;
@@ -114,6 +115,7 @@ struct plan_stage {
 struct plan {
 	struct plan_stage *stages; /* all of the file, in its order */
 	size_t n_stages, target;
+	char *hostname;          /* of the sandbox, if it isn't the usual one; else NULL */
 	struct strv proxies;     /* HTTP_PROXY ... for every RUN; in no key and no template */
 	struct strv unused_args; /* names given by --build-arg that nothing consumed */
 };

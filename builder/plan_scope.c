@@ -171,8 +171,17 @@ static void take_target_stage(struct planner *p)
 				    : "default");
 }
 
+static void take_hostname(struct planner *p)
+{
+	const char *given = planner_build_arg(p, "BUILDKIT_SANDBOX_HOSTNAME");
+
+	if (given && *given)
+		p->plan->hostname = xstrdup(given);
+}
+
 void planner_take_automatic(struct planner *p)
 {
+	take_hostname(p);
 	take_platform(p);
 	take_target_stage(p);
 	take_proxies(p);

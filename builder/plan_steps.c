@@ -1,5 +1,6 @@
 /* plan_steps.c - instructions that change the file system: RUN, COPY, ADD, WORKDIR. */
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -89,6 +90,20 @@ static int check_security(const struct df_instruction *in, struct err **e)
 	return err_set(e, ERR_USAGE, "security \"%s\" is not valid", mode);
 }
 
+static int take_hostname(const struct plan *plan, const char **ret, struct err **e)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-";
+	const char *name = plan->hostname;
+
+	if (name && (*name == '-' || strlen(name) > HOST_NAME_MAX ||
+		     strspn(name, letters) < strlen(name)))
+		return err_set(e, ERR_USAGE,
+			       "BUILDKIT_SANDBOX_HOSTNAME \"%s\" is no name of a host", name);
+	*ret = name;
+	return 0;
+}
+
 int plan_run(struct planner *p, const struct df_instruction *in, struct err **e)
 {
 	struct mounts mounts = { 0 };
@@ -102,7 +117,8 @@ int plan_run(struct planner *p, const struct df_instruction *in, struct err **e)
 	}
 	step = planner_step(p, in, STEP_RUN);
 	step->mounts = mounts;
-	if (take_network(in, &step->has_no_network, e) || check_security(in, e))
+	if (take_network(in, &step->has_no_network, e) || check_security(in, e) ||
+	    take_hostname(p->plan, &step->hostname, e))
 		return -1;
 	if (in->is_json) {
 		strv_copy(&step->argv, &in->args);

@@ -145,6 +145,16 @@ static bool base_sets(void *arg, const char *image, struct lint_base *ret)
 	return false;
 }
 
+static void show_front_end(struct recipe *r)
+{
+	autofree char *other = check_front_end(r->df, &r->o->build_args);
+
+	if (other)
+		progress_warn(r->progress,
+			      "the front end %s is not used: kiln reads Dockerfiles itself",
+			      other);
+}
+
 static int show_checks(struct recipe *r, struct err **e)
 {
 	struct lint_opts lo = { .target = r->o->target,
@@ -155,6 +165,7 @@ static int show_checks(struct recipe *r, struct err **e)
 				.arg = r };
 	struct df_where where;
 
+	show_front_end(r);
 	if (check_build(r->df, &r->o->build_args, &lo, r->progress, &where, e) == 0)
 		return 0;
 	r->where = (struct plan_where){ where.line, where.end_line };

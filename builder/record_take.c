@@ -219,6 +219,8 @@ static void take_run(const struct graph *g, struct record_step *s,
 	record_add_part(s, PART_OPTION, "WORKDIR", plan->cwd);
 	if (plan->has_no_network)
 		record_add_part(s, PART_OPTION, "--network", "none");
+	if (plan->hostname)
+		record_add_part(s, PART_OPTION, "BUILDKIT_SANDBOX_HOSTNAME", plan->hostname);
 	vec_each (m, &plan->mounts)
 		take_mount(g, s, m);
 	vec_each (bind, &step->binds)

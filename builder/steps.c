@@ -379,6 +379,8 @@ static int boot(const struct steps_opts *o, struct stage *s, struct step_disks *
 		.cancel = crew_cancel(o->crew),
 	};
 
+	if (o->graph->plan->hostname)
+		m.hostname = o->graph->plan->hostname;
 	progress_begin(o->graph->progress, "[internal] boot the build VM%s%s",
 		       o->graph->plan->n_stages > 1 ? " for " : "",
 		       o->graph->plan->n_stages > 1 ? name : "");

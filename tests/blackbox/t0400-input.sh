@@ -64,7 +64,6 @@ syntax_errors()
 	END
 }
 
-# What makes no sense in a machine is refused by name and line, never ignored.
 other_platforms()
 {
 	local platform
@@ -82,6 +81,7 @@ other_platforms()
 	END
 }
 
+# What makes no sense in a machine is refused by name and line, never ignored.
 not_here()
 {
 	refused "Dockerfile:2:" 'network mode "host"' <<-'END'

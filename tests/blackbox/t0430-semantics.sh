@@ -258,6 +258,34 @@ what_is_in_a_key()
 	change 0 "a destination" <<<'s,d /d,d /e,'
 }
 
+# Options to the builder itself, in the file or as build arguments.
+options_to_the_builder()
+{
+	local front_end
+	for front_end in example.com/front/end:1 docker/dockerfile-other:1; do
+		printf '# syntax=%s x\nFROM busybox:1\n' "$front_end" | context options
+		ok kiln build --dry-run --build-context "$BUSYBOX" options
+		says "the front end $front_end is not used"
+	done
+	for front_end in docker/dockerfile:1.7-labs docker.io/docker/dockerfile@sha256:0 docker/dockerfile-upstream:master; do
+		printf '# syntax=%s\nFROM busybox:1\n' "$front_end" | context options
+		ok kiln build --dry-run --build-context "$BUSYBOX" options
+		! grep -q 'front end' "$ERR" || no "$front_end is ours"
+	done
+	ok kiln build --dry-run --build-context "$BUSYBOX" --build-arg BUILDKIT_SYNTAX=other options
+	says "the front end other is not used"
+	context options <<-'END'
+		FROM busybox:1
+		RUN [ "$(hostname)" = my.host ] && grep -q my.host /etc/hosts && [ "$(cat /etc/hostname)" = my.host ]
+	END
+	build options options --memory 256 --build-arg BUILDKIT_SANDBOX_HOSTNAME=my.host
+	ok kiln build --dry-run --json --build-context "$BUSYBOX" options
+	is "$(json "$OUT" 'j["stepsCached"]')" 0 "the host name counts"
+	build_fails 2 options --build-arg BUILDKIT_SANDBOX_HOSTNAME='a b'
+	says_one_line 'BUILDKIT_SANDBOX_HOSTNAME "a b" is no name of a host'
+}
+
+it "front ends and the sandbox's host name" options_to_the_builder
 it "the configuration is what the file says" configuration
 it "what is in a step's key, and what isn't" what_is_in_a_key
 it "every kind of step does what it should" steps
