@@ -73,9 +73,11 @@ static int rank(const char *name, const char *wanted)
 /* Lines "commit<TAB>name". */
 static bool choose(char *lines, const char *wanted, char ret[GIT_COMMIT_MAX + 1])
 {
+	char *rest;
 	int best = 0;
 
-	for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n")) {
+	for (char *line = strtok_r(lines, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		char *tab = strchr(line, '\t');
 		int fits = tab ? rank(tab + 1, wanted) : 0;
 
@@ -271,8 +273,8 @@ static int hide_password(struct git *g, const char *dir, struct err **e)
 
 /* ---- putting them in order ---- */
 
-/* nftw(3) takes no argument. */
-static struct {
+/* nftw(3) takes no argument; stages are built at the same time. */
+static _Thread_local struct {
 	bool has_time;
 	struct timespec times[2];
 } tidying;

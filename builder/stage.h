@@ -89,7 +89,7 @@ struct graph {
 	VEC(struct tree_image) images;
 	VEC(struct tree_context) contexts;
 	const struct fetch_auth *auth; /* to fetch with; NULL: nothing is given */
-	struct addsources *add; /* what ADD fetches and unpacks */
+	struct addsources *add;        /* what ADD fetches and unpacks */
 	struct plan_where
 		*where; /* which lines are at work; in stages: at fault, once it failed */
 };
