@@ -9,7 +9,7 @@ endif
 VERSION := 0.1.0
 Q       := $(if $(V),,@)
 
-MODULES := base oci rootfs snapshot dockerfile progress builder
+MODULES := base oci rootfs snapshot dockerfile progress context builder
 # Who may see whom. The include path is the rule: an include that is not listed here does not compile.
 SEES_base       := base
 SEES_oci        := oci base
@@ -17,8 +17,9 @@ SEES_rootfs     := rootfs base
 SEES_snapshot   := snapshot base
 SEES_dockerfile := dockerfile base
 SEES_progress   := progress base
-SEES_builder    := builder dockerfile oci rootfs snapshot progress base
-SEES_tests      := builder dockerfile oci rootfs snapshot progress base
+SEES_context    := context dockerfile oci rootfs snapshot base
+SEES_builder    := builder context dockerfile oci rootfs snapshot progress base
+SEES_tests      := builder context dockerfile oci rootfs snapshot progress base
 SEES_agent      := agent
 
 PKGS := ext2fs com_err jansson libzstd libisal libcrypto sqlite3

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "builder/registry_options.h"
-#include "builder/secret.h"
 #include "builder/service.h"
-#include "builder/ssh.h"
+#include "context/secret.h"
+#include "context/ssh_agents.h"
 #include "rootfs/limits.h"
 
 enum { BUILD_CPUS = 2, BUILD_MEMORY_MIB = 1024, BUILD_READY_TIMEOUT_SEC = 120 }; /* defaults */

@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "builder/build.h"
-#include "builder/buildfile.h"
 #include "builder/check.h"
+#include "context/buildfile.h"
 
 enum { STATUS_WARNINGS = 1 }; /* as docker build --check ends */
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "builder/build.h"
-#include "builder/buildfile.h"
-#include "builder/contextsource.h"
 #include "builder/image.h"
 #include "builder/steprun.h"
 #include "builder/steps.h"
+#include "context/buildfile.h"
+#include "context/contextsource.h"
 
 /* ---- words ---- */
 

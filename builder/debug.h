@@ -10,8 +10,8 @@
 #define BUILDER_DEBUG_H
 
 #include "builder/history.h"
-#include "builder/secret.h"
-#include "builder/ssh.h"
+#include "context/secret.h"
+#include "context/ssh_agents.h"
 
 struct debug_opts {
 	struct store *store;

@@ -1,8 +1,8 @@
 #include "builder/graph.h"
 
-#include "builder/addsource.h"
 #include "builder/basedisk.h"
 #include "builder/turn.h"
+#include "context/addsource.h"
 
 struct base *graph_base(const struct graph *g, size_t stage)
 {

@@ -4,9 +4,9 @@
 
 #include "builder/cache_filter.h"
 #include "builder/check.h"
-#include "builder/context.h"
 #include "builder/image.h"
 #include "builder/secret_check.h"
+#include "context/context.h"
 #include "dockerfile/instruction.h"
 
 void recipe_release(struct recipe *r)

@@ -7,9 +7,9 @@
 #define BUILDER_RECIPE_H
 
 #include "builder/build.h"
-#include "builder/buildfile.h"
 #include "builder/graph.h"
 #include "builder/images.h"
+#include "context/buildfile.h"
 #include "dockerfile/dockerfile.h"
 
 struct recipe {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "builder/contextsource.h"
+#include "context/contextsource.h"
 #include "snapshot/fsusage.h"
 
 /* ---- what was asked for ---- */

@@ -22,8 +22,8 @@
 #define BUILDER_SECRET_SCAN_H
 
 #include "base/err.h"
-#include "builder/secret.h"
 #include "builder/secret_forms.h"
+#include "context/secret.h"
 #include "progress/progress.h"
 
 enum { SECRET_WHOLE_BYTES = 512, SECRET_PIECE_BYTES = 256, SECRET_MIN_DISTINCT = 4 };

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "builder/addsource.h"
 #include "builder/cache_filter.h"
-#include "builder/contextsource.h"
-#include "builder/sources.h"
+#include "context/addsource.h"
+#include "context/contextsource.h"
+#include "context/sources.h"
 
 /* ---- trees ---- */
 

@@ -16,9 +16,9 @@
 #include "builder/agentlink.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
-#include "builder/context.h"
 #include "builder/images.h"
 #include "builder/plan.h"
+#include "context/context.h"
 #include "progress/progress.h"
 
 /* One selection of a tree that isn't a context: COPY --from, or a bind mount. */

@@ -6,9 +6,9 @@
 #define BUILDER_STEPMOUNTS_H
 
 #include "builder/agentlink.h"
-#include "builder/secret.h"
-#include "builder/ssh.h"
 #include "builder/stepdisks.h"
+#include "context/secret.h"
+#include "context/ssh_agents.h"
 
 struct step_mounts {
 	struct proto_mount at[PROTO_MOUNTS_MAX];

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "builder/session.h"
+#include "builder/ssh_relay.h"
 #include "builder/stepmounts.h"
 
 enum { PUMP_MS = 50 };

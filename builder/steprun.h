@@ -7,9 +7,9 @@
 
 #include "builder/guest_output.h"
 #include "builder/machine.h"
-#include "builder/secret.h"
-#include "builder/ssh.h"
 #include "builder/stepdisks.h"
+#include "context/secret.h"
+#include "context/ssh_agents.h"
 
 struct steprun_opts { /* all borrowed */
 	struct machine *machine;

@@ -6,12 +6,12 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "builder/addsource.h"
 #include "builder/debug.h"
 #include "builder/guest_output.h"
-#include "builder/sources.h"
 #include "builder/stepfailure.h"
 #include "builder/steprun.h"
+#include "context/addsource.h"
+#include "context/sources.h"
 
 char *steps_command_text(const struct strv *argv)
 {

@@ -10,10 +10,10 @@
 
 #include "builder/crew.h"
 #include "builder/machine.h"
-#include "builder/secret.h"
 #include "builder/secret_scan.h"
-#include "builder/ssh.h"
 #include "builder/stage.h"
+#include "context/secret.h"
+#include "context/ssh_agents.h"
 #include "snapshot/store_lock.h"
 
 struct steps_opts {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "builder/archivetree.h"
-#include "builder/untar.h"
+#include "context/archivetree.h"
+#include "context/untar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

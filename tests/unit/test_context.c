@@ -5,8 +5,8 @@
 
 #include "base/fs.h"
 #include "base/proc.h"
-#include "builder/addsource.h"
-#include "builder/context.h"
+#include "context/addsource.h"
+#include "context/context.h"
 
 static char dir[] = "/tmp/kiln-context-XXXXXX";
 

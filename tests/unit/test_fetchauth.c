@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "builder/fetchauth.h"
+#include "context/fetchauth.h"
 
 static struct secrets given;
 

@@ -6,7 +6,7 @@
 
 #include "base/csv.h"
 #include "base/fs.h"
-#include "builder/secret.h"
+#include "context/secret.h"
 
 static char dir[] = "/tmp/kiln-secret.XXXXXX";
 

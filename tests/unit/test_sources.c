@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "builder/sources.h"
+#include "context/sources.h"
 
 static void test_clean(void **state)
 {
