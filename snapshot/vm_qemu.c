@@ -1,62 +1,25 @@
-#include "snapshot/vm.h"
-
+/* vm_qemu.c - machines by QEMU: it is started, told things over QMP, and ended. */
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "snapshot/accel.h"
-#include "snapshot/forwards.h"
 #include "snapshot/memory.h"
 #include "snapshot/qcow2.h"
 #include "snapshot/qemu_args.h"
-#include "snapshot/qmp.h"
 #include "snapshot/tsc.h"
+#include "snapshot/vm_internal.h"
 
 enum {
 	MIGRATION_TIMEOUT_MS = 60 * 1000,
-	STDERR_KEPT = 4096,
-	ENDING_MS = 2000, /* from the end of the control connection to the end of the process */
+	ENDING_MS = 2000,     /* a failed restore's words may take so long */
 	WATCH_MS = 60 * 1000, /* how long a kernel that boots may be about to set its timer */
-	WATCH_EVERY_MS = 500,
-	TAIL_LINES = 6,
-	TAIL_BYTES = 800,
 };
-
-struct vm {
-	pid_t pid; /* 0: ended and reaped */
-	int exit_status;
-	int agent;   /* our end of the agent's socket */
-	int control; /* our end of QMP's socket */
-	int words;   /* QEMU's stderr: a pipe; what doesn't fit is lost */
-	struct qmp *qmp;
-	struct str stderr_text;
-	struct str console;
-	int ram; /* the RAM file, if it is mapped shared; else -1 */
-	bool is_restored;
-	uint64_t disk_bytes;
-	size_t n_nodes; /* disk nodes so far; the last one is the top */
-	struct forwards *forwards;
-	int64_t watch_until_usec, next_watch_usec; /* see is_timer_dead() */
-	/* What events have told. */
-	bool has_migrated, has_not_migrated, is_running;
-	char *shutdown; /* reason */
-	bool has_io_error, is_full;
-};
-
-static int64_t now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void note_event(void *arg, const char *name, const struct json *data)
 {
@@ -79,99 +42,6 @@ static void note_event(void *arg, const char *name, const struct json *data)
 		vm->has_io_error = true;
 		json_opt_bool(data, "nospace", &vm->is_full, &ignored);
 	}
-}
-
-/* Keeps the last `max` bytes. */
-static void keep_tail(struct str *s, size_t max)
-{
-	if (s->len > max) {
-		memmove(s->at, s->at + s->len - max, max);
-		s->len = max;
-		s->at[max] = '\0';
-	}
-}
-
-static void drain_stderr(struct vm *vm)
-{
-	char buf[4096];
-	ssize_t n;
-
-	while ((n = read(vm->words, buf, sizeof(buf))) > 0) {
-		str_addn(&vm->stderr_text, buf, (size_t)n);
-		keep_tail(&vm->stderr_text, STDERR_KEPT);
-	}
-}
-
-/* The last lines of a text as one: "a | b | c", control bytes made visible. */
-static char *last_lines(const struct str *text)
-{
-	autostr line = STR_INIT;
-	const char *end = text->at + text->len, *from;
-	int n = 0;
-
-	while (end > text->at && strchr(" \r\n", end[-1]))
-		end--;
-	for (from = end; from > text->at && end - from < TAIL_BYTES; from--)
-		if (from[-1] == '\n' && ++n == TAIL_LINES)
-			break;
-	while (from < end) {
-		const char *stop = memchr(from, '\n', (size_t)(end - from));
-		const char *next = stop ? stop + 1 : end;
-
-		stop = stop ? stop : end;
-		while (stop > from && stop[-1] == '\r')
-			stop--;
-		if (stop > from && line.len)
-			str_add(&line, " | ");
-		str_add_visible(&line, from, (size_t)(stop - from));
-		from = next;
-	}
-	return str_take(&line);
-}
-
-static bool reap(struct vm *vm, int timeout_ms)
-{
-	int64_t deadline = now_usec() + (int64_t)timeout_ms * 1000;
-
-	while (vm->pid) {
-		struct timespec pause = { .tv_nsec = 2000000 };
-		pid_t got = waitpid(vm->pid, &vm->exit_status, WNOHANG);
-
-		if (got != 0)
-			vm->pid = 0;
-		else if (now_usec() >= deadline)
-			return false;
-		else
-			nanosleep(&pause, NULL);
-	}
-	return true;
-}
-
-/*
- * QEMU has failed us with *e. If it did because it has ended, what it had to say on stderr is
- * the better error.
- */
-static int explain(struct vm *vm, struct err **e)
-{
-	autofree char *words = NULL;
-
-	if (!vm->qmp || !qmp_is_closed(vm->qmp) || !reap(vm, ENDING_MS)) {
-		drain_stderr(vm);
-		return -1;
-	}
-	drain_stderr(vm);
-	words = last_lines(&vm->stderr_text);
-	err_drop(e);
-	if (*words)
-		return err_set(e, ERR_VM, "QEMU ended: %s", words);
-	/* Its memory is a file: no block could be had for a page. */
-	if (WIFSIGNALED(vm->exit_status) && WTERMSIG(vm->exit_status) == SIGBUS)
-		return err_set(e, ERR_SYS,
-			       "no space is left on the host for the guest's memory");
-	if (WIFSIGNALED(vm->exit_status))
-		return err_set(e, ERR_VM, "QEMU was killed by signal %d (%s)",
-			       WTERMSIG(vm->exit_status), strsignal(WTERMSIG(vm->exit_status)));
-	return err_set(e, ERR_VM, "QEMU ended with status %d", WEXITSTATUS(vm->exit_status));
 }
 
 /*
@@ -377,10 +247,10 @@ static int send_capabilities(struct vm *vm, struct err **e)
  * failed otherwise. */
 static int wait_migration(struct vm *vm, bool must_run, const char *what, struct err **e)
 {
-	int64_t deadline = now_usec() + MIGRATION_TIMEOUT_MS * 1000LL;
+	int64_t deadline = clock_usec() + MIGRATION_TIMEOUT_MS * 1000LL;
 
 	while (!vm->has_not_migrated && !(vm->has_migrated && (vm->is_running || !must_run))) {
-		if (now_usec() > deadline)
+		if (clock_usec() > deadline)
 			return err_set(e, ERR_TIMEOUT, "QEMU is not done after %d seconds",
 				       MIGRATION_TIMEOUT_MS / 1000);
 		if (qmp_poll(vm->qmp, 1000, e))
@@ -397,18 +267,18 @@ static int wait_migration(struct vm *vm, bool must_run, const char *what, struct
 /* Reads the state. The machine was running when it was saved: so it goes on by itself. */
 static int resume(struct vm *vm, struct err **e)
 {
-	int64_t start = now_usec(), talking;
+	int64_t start = clock_usec(), talking;
 	_Static_assert(QEMU_FD_STATE == 5, "the uri below");
 
 	if (qmp_open(vm->qmp, e) || send_capabilities(vm, e) ||
 	    qmp_send(vm->qmp, "migrate-incoming", argument("uri", "fd:5"), -1, e) ||
 	    qmp_wait_all(vm->qmp, e))
 		return -1;
-	talking = now_usec();
+	talking = clock_usec();
 	if (wait_migration(vm, true, "read", e))
 		return -1;
 	log_debug("restore: QEMU answers after %lld us, runs what it has read in %lld us",
-		  (long long)(talking - start), (long long)(now_usec() - talking));
+		  (long long)(talking - start), (long long)(clock_usec() - talking));
 	return 0;
 }
 
@@ -417,7 +287,7 @@ static int launch(struct vm *vm, const struct qemu_args_opts *a, struct err **e)
 	const struct vm_opts *o = a->vm;
 	autoclose int state = -1;
 	autostrv argv = STRV_INIT;
-	int64_t start = now_usec();
+	int64_t start = clock_usec();
 
 	if (forwards_reserve(o->forwards, o->n_forwards, &vm->forwards, e))
 		return -1;
@@ -429,9 +299,10 @@ static int launch(struct vm *vm, const struct qemu_args_opts *a, struct err **e)
 	}
 	if (spawn(vm, &argv, state, e))
 		return -1;
-	log_debug("QEMU %d spawned in %lld us", (int)vm->pid, (long long)(now_usec() - start));
+	log_debug("QEMU %d spawned in %lld us", (int)vm->pid,
+		  (long long)(clock_usec() - start));
 	if (a->is_restore ? resume(vm, e) : qmp_open(vm->qmp, e) || qmp_wait_all(vm->qmp, e))
-		return explain(vm, e);
+		return vm_explain(vm, e);
 	return 0;
 }
 
@@ -454,7 +325,7 @@ static int start_machine(const struct vm_opts *o, bool is_restore, struct vm **r
 		return -1;
 	vm->ram = is_restore && !o->owns_ram ? -1 : take_fd(ram);
 	if (!is_restore)
-		vm->watch_until_usec = now_usec() + WATCH_MS * 1000LL;
+		vm->watch_until_usec = clock_usec() + WATCH_MS * 1000LL;
 	*ret = take(vm);
 	return 0;
 }
@@ -481,7 +352,7 @@ pid_t vm_pid(const struct vm *vm)
 
 int vm_publish(struct vm *vm, struct err **e)
 {
-	return forwards_open(vm->forwards, vm->qmp, e) ? explain(vm, e) : 0;
+	return forwards_open(vm->forwards, vm->qmp, e) ? vm_explain(vm, e) : 0;
 }
 
 uint16_t vm_forward_port(const struct vm *vm, size_t i)
@@ -509,7 +380,7 @@ int vm_switch_overlay(struct vm *vm, const char *new_overlay_path, struct err **
 	    qmp_send(vm->qmp, "blockdev-add", qemu_blockdev_qcow2(node, file, NULL, true), -1,
 		     e) ||
 	    qmp_send(vm->qmp, "blockdev-snapshot", args, -1, e) || qmp_wait_all(vm->qmp, e)) {
-		explain(vm, e);
+		vm_explain(vm, e);
 		return err_wrap(e, "switching to overlay %s", new_overlay_path);
 	}
 	vm->n_nodes++;
@@ -528,13 +399,13 @@ static int write_state(struct vm *vm, int state, struct err **e)
 	    qmp_send(vm->qmp, "getfd", argument("fdname", "state"), state, e) ||
 	    qmp_send(vm->qmp, "migrate", argument("uri", "fd:state"), -1, e) ||
 	    qmp_wait_all(vm->qmp, e) || wait_migration(vm, false, "write", e))
-		return explain(vm, e);
+		return vm_explain(vm, e);
 	return 0;
 }
 
 int vm_save(struct vm *vm, const char *state_path, struct err **e)
 {
-	int64_t start = now_usec(), written;
+	int64_t start = clock_usec(), written;
 	uint64_t data_bytes;
 	autoclose int state = -1;
 
@@ -545,113 +416,11 @@ int vm_save(struct vm *vm, const char *state_path, struct err **e)
 		return err_sys(e, "making %s", state_path);
 	if (write_state(vm, state, e))
 		return err_wrap(e, "saving the machine");
-	written = now_usec();
+	written = clock_usec();
 	if (memory_punch_zeros(vm->ram, &data_bytes, e))
 		return err_wrap(e, "saving the machine");
 	log_debug("save: state in %lld us, holes in %lld us, %llu MiB of memory in use",
-		  (long long)(written - start), (long long)(now_usec() - written),
+		  (long long)(written - start), (long long)(clock_usec() - written),
 		  (unsigned long long)(data_bytes >> 20));
-	return 0;
-}
-
-/*
- * What has become of it.
- */
-
-static void read_console(struct vm *vm)
-{
-	struct json *args = argument("device", QEMU_CONSOLE);
-	const struct json *data = NULL;
-	AUTO(json) answer = NULL;
-	AUTO(err) ignored = NULL;
-	const char *text;
-
-	json_put(args, "size", json_from_int(QEMU_CONSOLE_BYTES));
-	if (qmp_send(vm->qmp, "ringbuf-read", args, -1, &ignored) ||
-	    qmp_wait(vm->qmp, &answer, &data, &ignored))
-		return;
-	text = json_as_str(data);
-	if (text)
-		str_add(&vm->console, text);
-	keep_tail(&vm->console, QEMU_CONSOLE_BYTES);
-}
-
-void vm_console_tail(struct vm *vm, struct str *ret)
-{
-	if (vm->pid)
-		read_console(vm);
-	str_addn(ret, vm->console.at, vm->console.len);
-}
-
-/* Why the guest's kernel gave up, and what its console said before that. */
-static int guest_panicked(const struct vm *vm, const char *panic, struct err **e)
-{
-	autofree char *reason = xstrndup(panic, strcspn(panic, "\r\n"));
-	autostr before = STR_INIT;
-	autofree char *lines = NULL;
-
-	str_addn(&before, vm->console.at, (size_t)(panic - vm->console.at));
-	/* Without what stands in front of the panic on its own line, its time. */
-	while (before.len && before.at[before.len - 1] != '\n')
-		before.at[--before.len] = '\0';
-	lines = last_lines(&before);
-	return err_set(e, ERR_VM, "the guest's kernel gave up: %s%s%s", reason,
-		       *lines ? "; its console said before: " : "", lines);
-}
-
-static int guest_ended(struct vm *vm, struct err **e)
-{
-	bool has_rebooted = streq(vm->shutdown, "guest-reset");
-	autofree char *lines = NULL;
-	const char *panic;
-
-	read_console(vm);
-	panic = strstr(vm->console.at, "Kernel panic");
-	if (panic)
-		return guest_panicked(vm, panic, e);
-	if (has_rebooted && !vm->is_restored && !vm->console.len)
-		return err_set(
-			e, ERR_VM,
-			"the guest's kernel ended before its first word: it has too little "
-			"memory, or is no kernel for this machine");
-	lines = last_lines(&vm->console);
-	return err_set(e, ERR_VM, "the guest has %s%s%s",
-		       has_rebooted ? "rebooted" : "shut down",
-		       *lines ? "; its console ended: " : "", lines);
-}
-
-/*
- * The kernel finds out how fast its timer runs by watching it for a tenth of a second. If the
- * host gives the emulated CPU no time in just that moment, it sees a timer that stands still,
- * gives it up, and waits for ever for the next tick: there is no other. (Linux
- * calibrate_APIC_clock(). Less of a delay only makes interrupts come early or late; the clock
- * itself is not affected.)
- */
-static bool is_timer_dead(struct vm *vm)
-{
-	int64_t now = now_usec();
-
-	if (now > vm->watch_until_usec || now < vm->next_watch_usec)
-		return false;
-	vm->next_watch_usec = now + WATCH_EVERY_MS * 1000;
-	read_console(vm);
-	return strstr(vm->console.at, "disabling apic timer") != NULL;
-}
-
-int vm_check(struct vm *vm, struct err **e)
-{
-	drain_stderr(vm);
-	if (qmp_poll(vm->qmp, 0, e))
-		return explain(vm, e);
-	if (vm->is_full)
-		return err_set(e, ERR_SYS, "no space is left on the host for the guest's disk");
-	if (vm->has_io_error)
-		return err_set(e, ERR_VM, "the guest's disk failed on the host");
-	if (vm->shutdown)
-		return guest_ended(vm, e);
-	if (is_timer_dead(vm))
-		return err_set(
-			e, ERR_TIMEOUT,
-			"the guest could not set its timer, because this machine was busy");
 	return 0;
 }
