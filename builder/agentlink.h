@@ -106,7 +106,10 @@ struct agent_exit agent_exit_of(struct agentlink *l, uint32_t id);
 int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 	      struct agent_exit *ret, struct err **e);
 
-/* Kills a command, waits for its end, and calls nobody back any more. */
+/* Nobody is called back any more with what it prints; it goes on. Whoever began it and whose
+ * `arg` ends before it and before the link does has to say so. */
+void agent_mute(struct agentlink *l, uint32_t id);
+/* Kills a command, waits for its end, and mutes it. */
 int agent_stop(struct agentlink *l, uint32_t id, struct err **e);
 
 /* COPY and WORKDIR, done by the agent inside the guest's root (no symlink leads out of it). */

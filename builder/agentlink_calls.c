@@ -300,8 +300,7 @@ static int await_end(struct agentlink *l, uint32_t id, int64_t end_ms, struct er
 	return 1;
 }
 
-/* The callback belongs to the caller of agent_run(), who is about to return. */
-static void stop_output(struct agentlink *l, uint32_t id)
+void agent_mute(struct agentlink *l, uint32_t id)
 {
 	struct agent_command *c = agentlink_find(l, id);
 
@@ -315,7 +314,7 @@ int agent_stop(struct agentlink *l, uint32_t id, struct err **e)
 			    ? -1
 			    : await_end(l, id, agentlink_now_ms() + KILL_MS, e);
 
-	stop_output(l, id);
+	agent_mute(l, id);
 	return ended < 0 ? -1 : 0;
 }
 
@@ -337,7 +336,7 @@ int agent_run(struct agentlink *l, const struct agent_exec *x, int timeout_ms,
 			ended = err_set(e, ERR_TIMEOUT, "still running after %g s",
 					timeout_ms / 1000.0);
 	}
-	stop_output(l, id);
+	agent_mute(l, id);
 	*ret = agent_exit_of(l, id);
 	return ended < 0 ? -1 : 0;
 }

@@ -248,6 +248,8 @@ int service_start(struct agentlink *link, const struct service_opts *o, struct p
 	if (!failed)
 		failed = wait_ready(&w, e);
 	*ret_ready_ms = now_ms() - w.begun_ms;
+	/* It runs on, and may print when `output` is no more. */
+	agent_mute(link, w.id);
 	if (guest_output_end(output, "the output of the start command", failed ? &ignored : e))
 		failed = -1;
 	err_drop(&ignored);

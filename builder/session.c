@@ -224,6 +224,7 @@ int session_run(const struct session *s, int *ret_status, struct err **e)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 	}
 	failed = loop(&st, ret_status, e);
+	agent_mute(s->machine->link, st.id);
 	if (is_raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 	return failed;

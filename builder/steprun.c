@@ -98,8 +98,10 @@ static int run_to_end(struct steprun *r, const struct agent_exec *x, struct agen
 	if (agent_start(link, x, &id, e))
 		return -1;
 	while (!is_over && !agent_exit_of(link, id).has_ended) {
-		if (agent_pump(link, PUMP_MS, e) || serve_relays(r, e))
+		if (agent_pump(link, PUMP_MS, e) || serve_relays(r, e)) {
+			agent_mute(link, id);
 			return -1;
+		}
 		is_over = r->o.timeout_sec && clock_ms() >= end_ms;
 	}
 	if (is_over && agent_stop(link, id, e))

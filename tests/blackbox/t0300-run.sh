@@ -223,6 +223,20 @@ old
 	fails 3 kiln run --cold app -- sh -c 'exit 3'
 }
 
+# What the start command prints once it is ready is nobody's any more.
+it_never_stops_talking()
+{
+	context talker <<-'END'
+		FROM busybox:1
+	END
+	build talker talker --wait-for-file /up --start-cmd 'touch /up; while :; do echo still here; done'
+	ok kiln run talker -- sh -c 'sleep 1; echo fine'
+	is "$(cat "$OUT")" fine
+	ok kiln run --cold talker -- sh -c 'sleep 1; echo fine'
+	is "$(cat "$OUT")" fine
+	ok kiln rm talker
+}
+
 machine_dies()
 {
 	start_bg kiln run app -- sleep 1000
@@ -277,5 +291,6 @@ it "five clones at once, all different" five_at_once
 it "clock, machine-id, host name and identity after a restore" restored_guest_is_put_right
 it "orphans are reaped" orphans_are_reaped
 it "--cold boots and starts the start command" cold_boot
+it "a start command that never stops talking" it_never_stops_talking
 it "a machine that is killed is an error" machine_dies
 it "a guest that panics or powers off is an error" guest_panics_or_powers_off
