@@ -25,6 +25,7 @@
 #include "net.h"
 #include "probe.h"
 #include "process.h"
+#include "rehearse.h"
 #include "restore.h"
 #include "spare.h"
 #include "users.h"
@@ -141,8 +142,10 @@ static int do_quiesce(const struct link_message *m, struct proto_out *ret, struc
 	}
 	if (s.is_init && s.is_set_up && s.has_network)
 		net_prepare_announcement();
-	if (s.is_set_up && !s.is_build)
+	if (s.is_set_up && !s.is_build) {
 		spare_make();
+		rehearse_make();
+	}
 	return 0;
 }
 
@@ -462,8 +465,10 @@ static void serve_once(void)
 	n_workers = worker_poll_all(&s.link, p + 2 + n_processes);
 	if (poll(p, (nfds_t)(2 + n_processes + n_workers), -1) < 0)
 		return; /* EINTR */
-	if (p[0].revents)
+	if (p[0].revents) {
+		rehearse_begin();
 		link_poll(&s.link);
+	}
 	if (p[1].revents)
 		reap();
 	link_flush(&s.link);

@@ -209,6 +209,13 @@ orphans_are_reaped()
 	is "$(head -n 1 "$OUT")" 0 "zombies"
 }
 
+# What the agent does of itself when a clone begins is over soon.
+only_what_was_started_runs()
+{
+	ok kiln run app -- sh -c 'sleep 1; for p in /proc/[0-9]*; do ! readlink $p/exe >/dev/null || cat $p/comm; done'
+	is "$(sort "$OUT" | tr '\n' ' ')" "httpd init sh "
+}
+
 cold_boot()
 {
 	local port
@@ -290,6 +297,7 @@ it "what a clone writes reaches nobody" nothing_is_written_back
 it "five clones at once, all different" five_at_once
 it "clock, machine-id, host name and identity after a restore" restored_guest_is_put_right
 it "orphans are reaped" orphans_are_reaped
+it "nothing runs in a clone but what was started" only_what_was_started_runs
 it "--cold boots and starts the start command" cold_boot
 it "a start command that never stops talking" it_never_stops_talking
 it "a machine that is killed is an error" machine_dies
