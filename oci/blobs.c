@@ -49,14 +49,13 @@ static void register_cleanup(void)
 	interrupt_push(remove_temps, NULL);
 }
 
-static void temp_remember(char *path)
+/* Held from before a file is made until it is among the paths, so that a signal leaves none. */
+static void temps_lock(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, register_cleanup);
 	pthread_mutex_lock(&temps.lock);
-	vec_push(&temps.paths, path);
-	pthread_mutex_unlock(&temps.lock);
 }
 
 static void temp_forget(const char *path)
@@ -195,11 +194,9 @@ static struct blob_writer *new_writer(const char *dir, const char *digest, int64
 	return w;
 }
 
-int blob_writer_new(const char *dir, const char *digest, int64_t size_bytes,
-		    struct blob_writer **ret, struct err **e)
+/* With the lock of temps. */
+static int make_own(struct blob_writer *w, struct err **e)
 {
-	AUTO(blob_writer) w = new_writer(dir, digest, size_bytes);
-
 	/* A sweep may take the lock and the name away in the instant before we have it: then
 	 * it's tried again with another name. */
 	for (;;) {
@@ -212,13 +209,27 @@ int blob_writer_new(const char *dir, const char *digest, int64_t size_bytes,
 		close_temp(w);
 	}
 	w->is_ours = true;
-	temp_remember(w->temp);
+	vec_push(&temps.paths, w->temp);
+	return 0;
+}
+
+int blob_writer_new(const char *dir, const char *digest, int64_t size_bytes,
+		    struct blob_writer **ret, struct err **e)
+{
+	AUTO(blob_writer) w = new_writer(dir, digest, size_bytes);
+	int failed;
+
+	temps_lock();
+	failed = make_own(w, e);
+	pthread_mutex_unlock(&temps.lock);
+	if (failed)
+		return -1;
 	*ret = take(w);
 	return 0;
 }
 
-/* One look at the claim's file. 1: it is ours, empty; 0: somebody has it, *ret_bytes long so
- * far, or had it a moment ago; -1. */
+/* With the lock of temps. One look at the claim's file. 1: it is ours, empty; 0: somebody has
+ * it, *ret_bytes long so far, or had it a moment ago; -1. */
 static int try_claim(struct blob_writer *w, int64_t *ret_bytes, struct err **e)
 {
 	struct stat st;
@@ -241,7 +252,7 @@ static int try_claim(struct blob_writer *w, int64_t *ret_bytes, struct err **e)
 	if (ftruncate(w->fd, 0))
 		return err_sys(e, "writing %s", w->temp);
 	w->is_ours = true;
-	temp_remember(w->temp);
+	vec_push(&temps.paths, w->temp);
 	return 1;
 }
 
@@ -251,8 +262,11 @@ int blob_claim(const struct blob_claim *c, struct blob_writer **ret, struct err 
 	int64_t bytes = 0, before = -1, waited_ms = 0;
 
 	for (;;) {
-		int claimed = try_claim(w, &bytes, e);
+		int claimed;
 
+		temps_lock();
+		claimed = try_claim(w, &bytes, e);
+		pthread_mutex_unlock(&temps.lock);
 		if (claimed < 0)
 			return -1;
 		if (blob_exists(c->dir, c->digest, c->size_bytes))
