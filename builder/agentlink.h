@@ -181,7 +181,4 @@ struct agent_identity {
 };
 int agent_identify(struct agentlink *l, const struct agent_identity *i, struct err **e);
 
-/* sync and power off; the machine ends by itself. */
-int agent_poweroff(struct agentlink *l, struct err **e);
-
 #endif

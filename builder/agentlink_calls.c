@@ -488,8 +488,3 @@ int agent_identify(struct agentlink *l, const struct agent_identity *i, struct e
 	proto_identify_encode(&r.o, &x);
 	return send_request(l, PROTO_IDENTIFY, &r, &l->identify_id, e);
 }
-
-int agent_poweroff(struct agentlink *l, struct err **e)
-{
-	return call_empty(l, PROTO_POWEROFF, SYNC_MS, e);
-}

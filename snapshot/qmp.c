@@ -354,13 +354,6 @@ int qmp_wait_all(struct qmp *q, struct err **e)
 	return -1;
 }
 
-int qmp_call(struct qmp *q, const char *command, struct json *args, struct err **e)
-{
-	if (qmp_send(q, command, args, -1, e))
-		return -1;
-	return qmp_wait_all(q, e);
-}
-
 int qmp_poll(struct qmp *q, int timeout_ms, struct err **e)
 {
 	int64_t deadline = now_ms() + timeout_ms;

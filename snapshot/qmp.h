@@ -72,8 +72,6 @@ int qmp_wait(struct qmp *q, struct json **ret_root, const struct json **ret_data
 	     struct err **e);
 /* Waits for all of them; the first error is the one returned. */
 int qmp_wait_all(struct qmp *q, struct err **e);
-/* qmp_send and qmp_wait_all: for when the answer holds nothing but success. */
-int qmp_call(struct qmp *q, const char *command, struct json *args, struct err **e);
 /* Handles the events that are there, waiting at most timeout_ms for the first (0: doesn't
  * wait). No command may be under way. */
 int qmp_poll(struct qmp *q, int timeout_ms, struct err **e);

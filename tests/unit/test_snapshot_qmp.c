@@ -163,7 +163,8 @@ static void an_error_has_qemus_words(void **state)
 	assert_ok(qmp_send(t->q, "a", NULL, -1, &e), e);
 	assert_ok(qmp_send(t->q, "b", NULL, -1, &e), e);
 	assert_fails(qmp_wait_all(t->q, &e), e, ERR_VM, "QEMU: Node 'x' not found");
-	assert_ok(qmp_call(t->q, "c", NULL, &e), e);
+	assert_ok(qmp_send(t->q, "c", NULL, -1, &e), e);
+	assert_ok(qmp_wait_all(t->q, &e), e);
 	assert_false(qmp_is_closed(t->q));
 }
 
