@@ -160,12 +160,3 @@ void fsop_settle(void)
 	if (cached > CACHE_KEPT_BYTES)
 		sysfile_write("/proc/sys/vm/drop_caches", "3");
 }
-
-void fsop_stop_writes(void)
-{
-	sync();
-	/* Files open for writing would make an ordinary remount fail; the caller has killed
-	 * everybody, but what they held may take a moment to go. */
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL))
-		root_ioctl(FIFREEZE);
-}

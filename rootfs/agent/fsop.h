@@ -21,7 +21,5 @@ int fsop_thaw(struct fail *f);
  * again, so the page cache stays, unless it is large (after a build, say): then it is given
  * back. */
 void fsop_settle(void);
-/* Everything written, and the root read-only, so that the disk needs no journal replay. */
-void fsop_stop_writes(void);
 
 #endif

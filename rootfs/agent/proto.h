@@ -129,7 +129,6 @@ enum proto_type {
 	PROTO_QUIESCE = 9,   /* OK is the last frame until RESUME */
 	PROTO_IDENTIFY = 10, /* struct proto_identify; OK: empty */
 	PROTO_SERVICE = 11,  /* OK: struct proto_service */
-	PROTO_POWEROFF = 12, /* OK, then the machine ends */
 	PROTO_DIGEST = 13,   /* struct proto_selection; OK: PROTO_DIGEST_BYTES */
 	/* host to guest, not answered */
 	PROTO_RESUME = 32, /* PROTO_NONCE_BYTES; HELLO follows */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -162,18 +161,6 @@ static int do_service(const struct link_message *m, struct proto_out *ret, struc
 	return 0;
 }
 
-static int do_poweroff(const struct link_message *m, struct proto_out *ret, struct fail *f)
-{
-	(void)m;
-	(void)ret;
-	(void)f;
-	if (s.is_init) {
-		kill(-1, SIGKILL);
-		fsop_stop_writes();
-	}
-	return 0;
-}
-
 /*
  * Requests that a child does.
  */
@@ -276,7 +263,6 @@ static const struct request {
 	[PROTO_QUIESCE] = { .now = do_quiesce },
 	[PROTO_IDENTIFY] = { .now = do_identify, .is_early = true },
 	[PROTO_SERVICE] = { .now = do_service },
-	[PROTO_POWEROFF] = { .now = do_poweroff, .is_early = true },
 };
 
 static void flush_fully(void)
@@ -290,28 +276,12 @@ static void flush_fully(void)
 	}
 }
 
-static void power_off(void)
-{
-	struct timespec moment = { .tv_nsec = 20 * 1000 * 1000 };
-
-	if (!s.is_init)
-		return;
-	/* The port has our bytes, the VMM takes them at its leisure. */
-	nanosleep(&moment, NULL);
-	reboot(RB_POWER_OFF);
-	reboot(RB_AUTOBOOT); /* a machine that cannot power itself off */
-}
-
 /* What an answer brings with it once it is sent. */
 static void after_answer(uint8_t type)
 {
 	if (type == PROTO_QUIESCE) {
 		flush_fully();
 		s.link.is_quiet = true;
-	}
-	if (type == PROTO_POWEROFF) {
-		flush_fully();
-		power_off();
 	}
 }
 
@@ -348,7 +318,7 @@ static const char *why_not(const struct link_message *m, bool is_early)
 {
 	if (!s.is_set_up && !is_early)
 		return "the guest is not set up yet";
-	if (s.must_identify && m->type != PROTO_IDENTIFY && m->type != PROTO_POWEROFF)
+	if (s.must_identify && m->type != PROTO_IDENTIFY)
 		return "the restored guest has no identity yet";
 	return NULL;
 }

@@ -8,8 +8,8 @@
 
 struct server_opts {
 	int fd;       /* to the host; taken */
-	bool is_init; /* we are PID 1 of a machine. Else (tests): SETUP, IDENTIFY, QUIESCE,
-			 FREEZE and POWEROFF are answered, but this machine is left as it is */
+	bool is_init; /* we are PID 1 of a machine. Else (tests): SETUP, IDENTIFY, QUIESCE
+			 and FREEZE are answered, but this machine is left as it is */
 	int context;  /* tests: what COPY reads, else -1 */
 };
 
